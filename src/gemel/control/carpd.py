@@ -1,0 +1,80 @@
+"""What can be asked of carpd."""
+
+from dataclasses import dataclass
+
+from gemel.control.door import Question
+
+
+@dataclass(frozen=True, slots=True)
+class VhidReport:
+    """One VHID on one interface. Times are seconds since the epoch; skews 0..254."""
+
+    interface: str
+    device: str
+    vhid: int
+    addresses: tuple[str, ...]
+    state: str  # MASTER, BACKUP, INIT, DISABLED
+    advbase: int
+    advskew: int
+    effective_skew: int
+    since: float
+    reason: str
+    master: str | None  # source address of the last accepted advert
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionReport:
+    """One role change that happened, newest last."""
+
+    at: float
+    interface: str
+    vhid: int
+    before: str
+    after: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CarpReport:
+    """Everything that carpd knows. `counters` is cause -> number; `problems` are sentences for people."""
+
+    vhids: tuple[VhidReport, ...]
+    demotion: dict[str, int]
+    allowed: bool
+    transitions: tuple[TransitionReport, ...]
+    counters: dict[str, int]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CarpStatus(Question[CarpReport]):
+    """How things stand."""
+
+    answer_shape = CarpReport
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadCarp(Question[None]):
+    """Read the settings file again and carry on from where each VHID is."""
+
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class Demote(Question[None]):
+    """Add (or change) a named reason to stand back. `amount` 1..240; setting it twice is the same as once."""
+
+    reason: str
+    amount: int
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promote(Question[None]):
+    """Take a named reason away; unknown ones are no error."""
+
+    reason: str
+    answer_shape = None
+
+
+QUESTIONS = (CarpStatus, ReloadCarp, Demote, Promote)

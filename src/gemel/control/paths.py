@@ -1,0 +1,19 @@
+"""Where the doors and the files that the agent writes for the daemons are. The same in the lab and on a machine."""
+
+RUN = "/run/gemel"
+STATE = "/var/lib/gemel"
+ETC = "/etc/gemel"
+
+AGENT_DOOR = f"{RUN}/agent.sock"
+CARPD_DOOR = f"{RUN}/carpd.sock"
+FLOWD_DOOR = f"{RUN}/flowd.sock"
+SUPERVISOR_DOOR = f"{RUN}/supervisor.sock"
+
+CARPD_SETTINGS = f"{RUN}/carpd.json"
+FLOWD_SETTINGS = f"{RUN}/flowd.json"
+
+NODE_KEY = f"{STATE}/node/key.pem"
+NODE_CERTIFICATE = f"{STATE}/node/certificate.pem"
+PEER_CERTIFICATE = f"{STATE}/node/peer.pem"
+WEB_KEY = f"{STATE}/web/key.pem"
+WEB_CERTIFICATE = f"{STATE}/web/certificate.pem"
