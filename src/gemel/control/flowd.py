@@ -59,4 +59,15 @@ class Resync(Question[None]):
     answer_shape = None
 
 
-QUESTIONS = (FlowStatus, ReloadFlows, FlushFlows, Resync)
+@dataclass(frozen=True, slots=True)
+class RoleChanged(Question[None]):
+    """carpd says: this node is MASTER of at least one VHID (True), of none (False), or there is no VHID (None).
+
+    Only a master's word that a flow ended counts; giving up mastership never ends flows.
+    """
+
+    master: bool | None
+    answer_shape = None
+
+
+QUESTIONS = (FlowStatus, ReloadFlows, FlushFlows, Resync, RoleChanged)

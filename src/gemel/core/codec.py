@@ -74,8 +74,8 @@ def _decode_scalar(shape: Any, value: Any, path: str) -> Any:
             raise Malformed(f"{path or 'value'}: hex text expected") from None
     if shape is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if shape in (dict, list):
-        shape = dict if shape is dict else list
+    if shape is None:
+        shape = type(None)
     if not isinstance(value, shape) or (isinstance(value, bool) and shape is not bool):
         raise Malformed(f"{path or 'value'}: {shape.__name__} expected, not {type(value).__name__}")
     return value
