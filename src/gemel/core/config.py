@@ -1,0 +1,155 @@
+"""A configuration: one frozen model for each area, and the schema that reads, checks and compiles it.
+
+On disk a configuration is canonical JSON: ``{"version": 1, "areas": {name: model}}``, keys sorted, no spaces.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+
+from gemel.core.area import Area, NodeState
+from gemel.core.model import Model, plain
+from gemel.core.problem import Invalid, Problem, errors, from_validation
+from gemel.core.want import Want
+
+M = TypeVar("M", bound=Model)
+
+VERSION = 1
+
+
+class Config:
+    """One model for each area, looked up by the area itself: ``config[INTERFACES].items``."""
+
+    __slots__ = ("_models",)
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = MappingProxyType(dict(models))
+
+    def __getitem__(self, area: Area[M]) -> M:
+        return cast(M, self._models[area.name])
+
+    def named(self, name: str) -> Model:
+        """The model of the area of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._models[name]
+
+    def having(self, **models: Model) -> "Config":
+        """The same with some areas replaced, by name."""
+        return Config({**self._models, **models})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and self._models == other._models
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling for each value: sorted keys, no spaces, no escapes that are not needed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON, as hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The ordered list of areas, and what can be done with a configuration as a whole.
+
+    `names` builds the look-up through which people's words (``SYNC net``) become references, from areas read so far.
+    """
+
+    areas: tuple[Area[Any], ...]
+    names: Callable[[Mapping[str, Any]], Any]
+
+    def area(self, name: str) -> Area[Any]:
+        """The area of that name.
+
+        Raises:
+            Invalid: there is none.
+        """
+        for area in self.areas:
+            if area.name == name:
+                return area
+        raise Invalid([Problem(name, f"there is no area {name!r}; there are {', '.join(a.name for a in self.areas)}")])
+
+    def default(self) -> Config:
+        """What a machine has before anybody configured it: nothing is open."""
+        return Config({area.name: area.model() for area in self.areas})
+
+    def dump(self, config: Config) -> dict[str, Any]:
+        """The configuration as JSON values."""
+        return {"version": VERSION, "areas": {area.name: plain(config.named(area.name)) for area in self.areas}}
+
+    def load(self, data: Any) -> Config:
+        """Read what `dump` wrote, or what a person wrote in the same shape; areas left out have their defaults.
+
+        Raises:
+            Invalid: with every problem found, each tied to its field.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("areas"), dict):
+            raise Invalid([Problem("", 'a configuration is an object with "version" and "areas"')])
+        problems = [Problem(key, "there is no such field") for key in sorted(set(data) - {"version", "areas"})]
+        problems += _version_problems(data.get("version"))
+        known = {area.name for area in self.areas}
+        problems += [Problem(str(n), "there is no such area") for n in data["areas"] if n not in known]
+        if problems:
+            raise Invalid(problems)
+        names = self.names(data["areas"])
+        models: dict[str, Model] = {}
+        for area in self.areas:
+            given = data["areas"].get(area.name, {})
+            try:
+                models[area.name] = area.model.model_validate(given, context={"names": names})
+            except ValidationError as error:
+                problems += from_validation(error, area.name, given)
+        if problems:
+            raise Invalid(problems)
+        return Config(models)
+
+    def check(self, config: Config) -> list[Problem]:
+        """Every problem of a configuration that reads well: what one area's fields mean for another's."""
+        return [problem for area in self.areas for problem in area.check(config)]
+
+    def checked(self, config: Config) -> list[Problem]:
+        """The warnings of a configuration without errors.
+
+        Raises:
+            Invalid: it has errors; warnings come along.
+        """
+        problems = self.check(config)
+        if errors(problems):
+            raise Invalid(problems)
+        return problems
+
+    def compile(self, config: Config, node: NodeState) -> list[Want]:
+        """What a machine must have to be what `config` says. `config` must be free of errors."""
+        return list(self._wants(config, node))
+
+    def _wants(self, config: Config, node: NodeState) -> Iterator[Want]:
+        for area in self.areas:
+            yield from area.compile(config, node)
+
+    def synced(self, boxes: Iterable[str]) -> list[Area[Any]]:
+        """The areas that these check boxes carry to the peer."""
+        ticked = set(boxes)
+        return [area for area in self.areas if area.sync in ticked]
+
+
+def _version_problems(version: Any) -> list[Problem]:
+    if version == VERSION:
+        return []
+    if isinstance(version, int) and version > VERSION:
+        text = f"this configuration is of version {version}, newer than this software, which reads up to {VERSION}"
+        return [Problem("version", f"{text}: upgrade Gemel on this node first")]
+    return [Problem("version", f"must be {VERSION}")]

@@ -1,0 +1,139 @@
+"""One change of one area, as a person or a program asks for it, applied to a configuration without side effects."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from gemel.core.area import Area
+from gemel.core.config import Config, Schema, digest
+from gemel.core.model import Item, Model, new_id, plain
+from gemel.core.problem import Invalid, Problem, from_validation
+
+Verb = Literal["set", "add", "delete", "move", "replace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`verb` in `area`; an item is meant by its id or by what people call it.
+
+    set      the fields in `values` of the area itself (`item` empty) or of the item
+    add      a new item of `values` at `position`: top, bottom, before:ID, after:ID
+    delete   the item
+    move     the item to `position`
+    replace  the whole area by `values`
+    `etag`, if given, is what the asker last saw of the item (or area); a differing one is refused, so that nobody
+    overwrites what they have not seen.
+    """
+
+    area: str
+    verb: Verb
+    item: str = ""
+    values: dict[str, Any] | None = None
+    position: str = "bottom"
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The configuration after an edit, and the id of the item that it made or touched (empty: the area itself)."""
+
+    config: Config
+    item: str
+
+
+def etag(model: Model) -> str:
+    """Changes whenever the model does."""
+    return digest(plain(model))[:16]
+
+
+def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
+    """Carry out one edit.
+
+    Raises:
+        Invalid: no such area, item or field, or a value that a field does not take. Relations between areas are the
+            business of ``Schema.check``, later, on the whole.
+    """
+    area = schema.area(edit.area)
+    data = plain(config.named(area.name))
+    if edit.verb == "replace":
+        data, item = edit.values or {}, ""
+    elif edit.verb == "set" and not edit.item:
+        _same_etag(edit, config.named(area.name), area.name)
+        data, item = {**data, **(edit.values or {})}, ""
+    else:
+        item = _edit_items(area, config, edit, data)
+    try:
+        dump = {**schema.dump(config)["areas"], area.name: data}
+        model = area.model.model_validate(data, context={"names": schema.names(dump)})
+    except ValidationError as error:
+        raise Invalid(from_validation(error, area.name, data)) from None
+    return Edited(config.having(**{area.name: model}), item)
+
+
+def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any]) -> str:
+    """Change the list in `data` and return the id of the item that was meant."""
+    if area.item is None:
+        raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
+    items: list[dict[str, Any]] = data["items"]
+    if edit.verb == "add":
+        new = {"id": new_id(), **(edit.values or {})}
+        if any(i["id"] == new["id"] for i in items):
+            raise Invalid([Problem(f"{area.name}[{new['id']}]", "there is one with this id already")])
+        items.insert(_place(area, items, new, edit.position), new)
+        return str(new["id"])
+    index = find(area, config, edit.item)
+    old = items[index]
+    _same_etag(edit, config.named(area.name).items[index], f"{area.name}[{old['id']}]")  # type: ignore[attr-defined]
+    if edit.verb == "set":
+        values = edit.values or {}
+        if values.get("id", old["id"]) != old["id"]:
+            raise Invalid([Problem(f"{area.name}[{old['id']}].id", "an id cannot be changed")])
+        items[index] = {**old, **values}
+    else:
+        del items[index]
+        if edit.verb == "move":
+            items.insert(_place(area, items, old, edit.position), old)
+    return str(old["id"])
+
+
+def find(area: Area[Any], config: Config, name: str) -> int:
+    """The position of the item with that id, or which alone has that name in the area's `key` field.
+
+    Raises:
+        Invalid: none, or more than one.
+    """
+    items: tuple[Item, ...] = config.named(area.name).items  # type: ignore[attr-defined]
+    for index, item in enumerate(items):
+        if item.id == name:
+            return index
+    if area.key:
+        called = [i for i, item in enumerate(items) if str(getattr(item, area.key)).lower() == name.lower()]
+        if len(called) == 1:
+            return called[0]
+        if called:
+            ids = ", ".join(items[i].id for i in called)
+            raise Invalid([Problem(area.name, f"{len(called)} of {area.label} are called {name!r}: use the id ({ids})")])
+    raise Invalid([Problem(area.name, f"there is none called {name!r} in {area.label}")])
+
+
+def _same_etag(edit: Edit, model: Model, path: str) -> None:
+    if edit.etag and edit.etag != etag(model):
+        raise Invalid([Problem(path, "somebody else has changed this since you read it: look again, then repeat")])
+
+
+def _place(area: Area[Any], items: list[dict[str, Any]], new: dict[str, Any], position: str) -> int:
+    """Where in the whole list an item goes, so that it stands there within its own group (interface)."""
+    if position.startswith(("before:", "after:")):
+        where, _, other = position.partition(":")
+        for index, item in enumerate(items):
+            if item["id"] == other:
+                return index + (where == "after")
+        raise Invalid([Problem(area.name, f"there is no item {other!r} to stand {where}")])
+    if position not in ("top", "bottom"):
+        raise Invalid([Problem(area.name, f"position is top, bottom, before:ID or after:ID, not {position!r}")])
+    group = area.grouped_by
+    same = [i for i, item in enumerate(items) if group is None or item.get(group) == new.get(group)]
+    if position == "top":
+        return same[0] if same else len(items)
+    return same[-1] + 1 if same else len(items)

@@ -1,0 +1,58 @@
+"""The base of everything that a person configures: frozen pydantic models whose fields explain themselves.
+
+A field is declared once: label, help, default, limits, secrecy, whether it stays on this node. Form, CLI, REST, sync and
+diff read it from there (`describe`).
+"""
+
+import secrets
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.fields import FieldInfo
+
+
+class Model(BaseModel):
+    """Frozen; an unknown key is an error, not a surprise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, use_enum_values=True)
+
+
+def new_id() -> str:
+    """Eight hex digits, random and stable for the life of the item."""
+    return secrets.token_hex(4)
+
+
+ItemId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z_-]{1,40}$")]
+
+
+class Item(Model):
+    """An entry of a list: referred to by `id`, never by position or name."""
+
+    id: ItemId = Field(default_factory=new_id, title="Id", description="Stable identity; made at creation.")
+
+
+def field(default: Any = ..., *, label: str, help: str, secret: bool = False, local: bool = False, **limits: Any) -> Any:
+    """A field with what people need to know about it.
+
+    `secret` values are never shown; `local` ones stay on this node when the configuration is synchronised. `limits` are
+    pydantic's (ge, le, max_length, pattern…).
+    """
+    extra: dict[str, Any] = {}
+    if secret:
+        extra["secret"] = True
+    if local:
+        extra["local"] = True
+    if "default_factory" in limits:
+        return Field(title=label, description=help, json_schema_extra=extra, **limits)
+    return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
+
+
+def is_marked(info: FieldInfo, mark: str) -> bool:
+    """Whether a field was declared `secret` or `local`."""
+    extra = info.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get(mark))
+
+
+def plain(model: BaseModel) -> dict[str, Any]:
+    """The model as JSON values, every field present."""
+    return model.model_dump(mode="json")

@@ -1,0 +1,113 @@
+"""Revisions: configurations that were applied, and the differences between two of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gemel.core.config import Config, Schema
+from gemel.core.model import Model, is_marked
+
+HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who changed something, when (seconds since the epoch) and from where (console, an address, ``sync from NODE``)."""
+
+    who: str
+    where: str
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One applied configuration. `number` counts from 1; `message` says what for, if anybody said it."""
+
+    number: int
+    origin: Origin
+    message: str
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `path` as in problems; `before` or `after` is None where an item is added or removed."""
+
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    before: Any = None
+    after: Any = None
+
+
+def diff(schema: Schema, old: Config, new: Config) -> list[Change]:
+    """Every difference, area by area; secrets are named but not shown."""
+    return [
+        change
+        for area in schema.areas
+        if old.named(area.name) != new.named(area.name)
+        for change in _model_diff(area.name, old.named(area.name), new.named(area.name))
+    ]
+
+
+def _model_diff(path: str, old: Model, new: Model) -> Iterator[Change]:
+    for name, info in type(new).model_fields.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before == after:
+            continue
+        if name == "items":
+            yield from _items_diff(path, before, after)
+        elif is_marked(info, "secret"):
+            yield Change(f"{path}.{name}", "changed", HIDDEN if before else "", HIDDEN if after else "")
+        else:
+            yield Change(f"{path}.{name}", "changed", _value(before), _value(after))
+
+
+def _items_diff(path: str, old: tuple[Any, ...], new: tuple[Any, ...]) -> Iterator[Change]:
+    before, after = {i.id: i for i in old}, {i.id: i for i in new}
+    for key, item in before.items():
+        if key not in after:
+            yield Change(f"{path}[{key}]", "removed", before=_shown(item))
+    for key, item in after.items():
+        if key not in before:
+            yield Change(f"{path}[{key}]", "added", after=_shown(item))
+        elif item != before[key]:
+            yield from _model_diff(f"{path}[{key}]", before[key], item)
+    stayed_before = [k for k in before if k in after]
+    stayed_after = [k for k in after if k in before]
+    if stayed_before != stayed_after:
+        for key in _moved(stayed_before, stayed_after):
+            yield Change(f"{path}[{key}]", "moved", stayed_before.index(key) + 1, stayed_after.index(key) + 1)
+
+
+def _moved(before: list[str], after: list[str]) -> list[str]:
+    """The items to name as moved: those off the longest run that kept its order (patience, by position)."""
+    place = {key: i for i, key in enumerate(before)}
+    best: list[list[str]] = []
+    for key in after:
+        longest = max((run for run in best if place[run[-1]] < place[key]), key=len, default=[])
+        best.append([*longest, key])
+        if len(before) > 500 and len(best) > 500:  # quadratic: for long lists the first that is out of place must do
+            return [k for k, other in zip(after, before, strict=True) if k != other][:1]
+    kept = set(max(best, key=len, default=[]))
+    return [key for key in after if key not in kept]
+
+
+def _shown(item: Model) -> dict[str, Any]:
+    """An item as JSON values without fields that are at their default, and without secrets."""
+    shown: dict[str, Any] = {}
+    for name, info in type(item).model_fields.items():
+        value = getattr(item, name)
+        if is_marked(info, "secret"):
+            if value:
+                shown[name] = HIDDEN
+        elif name == "id" or value != info.get_default(call_default_factory=True):
+            shown[name] = _value(value)
+    return shown
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Model):
+        return _shown(value)
+    if isinstance(value, tuple | list):
+        return [_value(v) for v in value]
+    return value

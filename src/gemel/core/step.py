@@ -1,0 +1,77 @@
+"""From what the machine has to what it is wanted to have, in an order that never opens a hole, with a way back.
+
+The order, and why:
+
+    kernel settings, name   cost nothing and others build on them
+    links up                addresses and rules need the devices
+    ruleset                 before any address appears, so that nothing is reachable unfiltered for a moment
+    old services down       before the addresses that they are bound to go
+    old routes, addresses   away
+    addresses, then routes  a route needs its device's network
+    daemons, services       last: what they bind to exists
+    old links               what nobody wants any more goes last
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gemel.core.want import Address, DaemonSettings, Hostname, Link, Route, Ruleset, Service, Sysctl, Want
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Put `want` in place of `was` (None: nothing of that key was there); with `want` None, take `was` away."""
+
+    want: Want | None
+    was: Want | None
+
+    @property
+    def undo(self) -> "Step":
+        """The step that leads back."""
+        return Step(self.was, self.want)
+
+    @property
+    def subject(self) -> Want:
+        """What it is about."""
+        subject = self.want or self.was
+        assert subject is not None
+        return subject
+
+    def __str__(self) -> str:
+        name = " ".join(self.subject.key)
+        return f"remove {name}" if self.want is None else f"change {name}" if self.was else f"add {name}"
+
+
+_PUT_ORDER: dict[type, int] = {
+    Sysctl: 0, Hostname: 1, Link: 2, Ruleset: 3, Address: 7, Route: 8, DaemonSettings: 9, Service: 10,
+}  # fmt: skip
+_DROP_ORDER: dict[type, int] = {
+    Service: 4, DaemonSettings: 4, Route: 5, Address: 6, Ruleset: 11, Link: 12, Hostname: 13, Sysctl: 13,
+}  # fmt: skip
+
+
+def steps(have: Iterable[Want], want: Iterable[Want]) -> list[Step]:
+    """The steps that turn `have` into `want`; nothing that stays the same is touched.
+
+    Raises:
+        ValueError: two wants have one key; that is a mistake of ours, not of a person.
+    """
+    had = _by_key(have)
+    wanted = _by_key(want)
+    found = [Step(w, had.get(key)) for key, w in wanted.items() if had.get(key) != w]
+    found += [Step(None, w) for key, w in had.items() if key not in wanted]
+    return sorted(found, key=_rank)
+
+
+def _rank(step: Step) -> int:
+    order = _DROP_ORDER if step.want is None else _PUT_ORDER
+    return order[type(step.subject)]
+
+
+def _by_key(wants: Iterable[Want]) -> dict[tuple[str, ...], Want]:
+    result: dict[tuple[str, ...], Want] = {}
+    for want in wants:
+        other = result.setdefault(want.key, want)
+        if other != want:
+            raise ValueError(f"two different wants for {' '.join(want.key)}")
+    return result

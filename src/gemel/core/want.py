@@ -1,0 +1,148 @@
+"""The closed list of *wants*: what a machine can be asked to have.
+
+Each want has a `key` (what it is about) and a value (the rest). Two wants with one key and different values mean a change.
+`Service` is the generic one: files, a service, a command that checks the files before anything is touched, so that a new
+service needs no new want.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+
+class Program(Protocol):
+    """A compiled ruleset as the wants see it: a text to load, and the shortest way from another one."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal fingerprints mean equal rulesets."""
+
+    def text(self) -> str:
+        """One idempotent nftables transaction that loads it whole."""
+
+    def text_from(self, previous: Any) -> str:
+        """The transaction that turns `previous` (of the same kind) into this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hostname:
+    """The node's host name and domain."""
+
+    name: str
+    domain: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("hostname",)
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A kernel setting, named with dots (``net.ipv4.ip_forward``); a device name may contain none."""
+
+    name: str
+    value: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("sysctl", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network device up, with this MTU in bytes (None: as it is)."""
+
+    device: str
+    mtu: int | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("link", self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A permanent address with prefix length on a device. VIPs that follow CARP are carpd's, not wants."""
+
+    device: str
+    cidr: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("address", self.device, self.cidr)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route in the main table: destination network, next hop, device."""
+
+    destination: str
+    gateway: str
+    device: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("route", self.destination)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """The whole firewall of the node, loaded in one transaction. Equality is that of the fingerprint."""
+
+    name: str
+    program: Program
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("ruleset", self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ruleset) and (self.name, self.program.fingerprint) == (other.name, other.program.fingerprint)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.program.fingerprint))
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """What one of Gemel's own daemons is told: a JSON text in its settings file, then a word at its door."""
+
+    daemon: str
+    text: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("daemon", self.daemon)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that belongs to a service. `mode` as in chmod; `owner` is a user name."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+    owner: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Files, the command that checks them, and the process that reads them.
+
+    `argv` empty means that the files are all there is. `check` may name a file as ``{path}``: it is run on the new content
+    before the old one is replaced. `reload` is run instead of a restart where the service can take that.
+    """
+
+    name: str
+    files: tuple[File, ...] = ()
+    argv: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    user: str = "root"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("service", self.name)
+
+
+Want: TypeAlias = Hostname | Sysctl | Link | Address | Route | Ruleset | DaemonSettings | Service
+"""Everything that can be wanted. The order of this list is not that of application: see `step`."""
