@@ -116,7 +116,8 @@ class Door:
         except Refused as no:
             return {"refused": str(no), "problems": no.problems}
         except Exception as error:
-            # One bad question must not take the daemon with it; the trace goes to the log, the asker hears that it failed.
+            # One bad question must not take the daemon with it; the trace goes to the log, the asker hears that it
+            # failed.
             log.exception("%s failed", shape.__name__)
             return {"refused": f"{shape.__name__} failed: {type(error).__name__}: {error}", "problems": []}
 

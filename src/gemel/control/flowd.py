@@ -9,9 +9,9 @@ from gemel.control.door import Question
 class FlowReport:
     """How state synchronisation stands.
 
-    `status`: off, waiting (no peer key yet), connecting, bulk, in sync, one way, refused. `sending` and `receiving` say it per
-    direction, in words. `creators` is host id -> number of states in this node's table. `lag_ms` is the last measured
-    time from a batch's sending to its acknowledgement.
+    `status`: off, waiting (no peer key yet), connecting, bulk, in sync, one way, refused. `sending` and `receiving`
+    say it per direction, in words. `creators` is host id -> number of states in this node's table. `lag_ms` is the
+    last measured time from a batch's sending to its acknowledgement.
     """
 
     status: str

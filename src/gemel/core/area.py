@@ -46,8 +46,9 @@ class Area(Generic[M]):
     `items` says whether the model has a list ``items`` of `item`. `noun` is the command's word (``gemel rule add``).
     `sync` names the check box of System > High Avail. Sync that carries it to the peer, None keeps it on this node.
     `shared(model, config)` is the part of it that both nodes have in common; `for_peer(shared, config)` turns the
-    sender's into what the peer should have; `merged(theirs, mine, config)` puts back what stays local. `ordered` lists are
-    evaluated from the top, within `grouped_by` if given. `at_save` areas are applied when saved, as their page only says *Save*.
+    sender's into what the peer should have; `merged(theirs, mine, config)` puts back what stays local. `ordered` lists
+    are evaluated from the top, within `grouped_by` if given. `at_save` areas are applied when saved, as their page
+    only says *Save*.
     """
 
     name: str

@@ -113,7 +113,8 @@ def find(area: Area[Any], config: Config, name: str) -> int:
             return called[0]
         if called:
             ids = ", ".join(items[i].id for i in called)
-            raise Invalid([Problem(area.name, f"{len(called)} of {area.label} are called {name!r}: use the id ({ids})")])
+            text = f"{len(called)} of {area.label} are called {name!r}: use the id ({ids})"
+            raise Invalid([Problem(area.name, text)])
     raise Invalid([Problem(area.name, f"there is none called {name!r} in {area.label}")])
 
 

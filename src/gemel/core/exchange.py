@@ -1,9 +1,10 @@
-"""What is exchanged with a peer: what goes out, how it is merged into what the other node has, and how equality is proven.
+"""What is exchanged with a peer: what goes out, how it is merged into what the other node has, and how equality is
+proven.
 
 Both ends reduce an area to what the nodes have in common (`_common`: items marked *no sync* and fields marked *local*
 left out, then the area's own `shared`). The sender turns that into what the peer should have (`Area.for_peer`); the
-receiver puts its own local items and fields back. The hash of an area on the sender, after `for_peer`, equals the hash of
-what the receiver has in common: that equality is the proof of a sync.
+receiver puts its own local items and fields back. The hash of an area on the sender, after `for_peer`, equals the hash
+of what the receiver has in common: that equality is the proof of a sync.
 """
 
 from collections.abc import Iterable, Mapping
@@ -93,7 +94,7 @@ def _without_local(area: Area[Any], data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_local(area: Area[Any], section: dict[str, Any], mine: Config) -> dict[str, Any]:
-    """The section with this node's local fields and items put back. Local items keep their place relative to the top."""
+    """The section with this node's local fields and items put back; local items keep their place from the top."""
     model = mine.named(area.name)
     own = plain(model)
     result = {**section, **{name: own[name] for name in _local_fields(area.model)}}

@@ -1,7 +1,7 @@
 """The base of everything that a person configures: frozen pydantic models whose fields explain themselves.
 
-A field is declared once: label, help, default, limits, secrecy, whether it stays on this node. Form, CLI, REST, sync and
-diff read it from there (`describe`).
+A field is declared once: label, help, default, limits, secrecy, whether it stays on this node. Form, CLI, REST, sync
+and diff read it from there (`describe`).
 """
 
 import secrets
@@ -31,7 +31,9 @@ class Item(Model):
     id: ItemId = Field(default_factory=new_id, title="Id", description="Stable identity; made at creation.")
 
 
-def field(default: Any = ..., *, label: str, help: str, secret: bool = False, local: bool = False, **limits: Any) -> Any:
+def field(
+    default: Any = ..., *, label: str, help: str, secret: bool = False, local: bool = False, **limits: Any
+) -> Any:
     """A field with what people need to know about it.
 
     `secret` values are never shown; `local` ones stay on this node when the configuration is synchronised. `limits` are

@@ -13,8 +13,8 @@ Level = Literal["error", "warning"]
 class Problem:
     """One sentence about one field.
 
-    `path` reads like ``virtual_ips[3fa9c2d1].vhid`` (items by id) or ``high_availability.peer_ip``. An *error* keeps a change
-    from being saved or applied; a *warning* is shown and changes nothing.
+    `path` reads like ``virtual_ips[3fa9c2d1].vhid`` (items by id) or ``high_availability.peer_ip``. An *error* keeps a
+    change from being saved or applied; a *warning* is shown and changes nothing.
     """
 
     path: str

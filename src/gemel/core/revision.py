@@ -1,5 +1,6 @@
 """Revisions: configurations that were applied, and the differences between two of them."""
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,15 +81,21 @@ def _items_diff(path: str, old: tuple[Any, ...], new: tuple[Any, ...]) -> Iterat
 
 
 def _moved(before: list[str], after: list[str]) -> list[str]:
-    """The items to name as moved: those off the longest run that kept its order (patience, by position)."""
+    """The items to name as moved: those off the longest run that kept its order (patience sorting, n log n)."""
     place = {key: i for i, key in enumerate(before)}
-    best: list[list[str]] = []
+    tops: list[int] = []  # the smallest place on which a run of each length can end
+    ends: list[str] = []
+    below: dict[str, str | None] = {}
     for key in after:
-        longest = max((run for run in best if place[run[-1]] < place[key]), key=len, default=[])
-        best.append([*longest, key])
-        if len(before) > 500 and len(best) > 500:  # quadratic: for long lists the first that is out of place must do
-            return [k for k, other in zip(after, before, strict=True) if k != other][:1]
-    kept = set(max(best, key=len, default=[]))
+        at = bisect.bisect_left(tops, place[key])
+        below[key] = ends[at - 1] if at else None
+        tops[at : at + 1] = [place[key]]
+        ends[at : at + 1] = [key]
+    kept: set[str] = set()
+    key_or_none = ends[-1] if ends else None
+    while key_or_none is not None:
+        kept.add(key_or_none)
+        key_or_none = below[key_or_none]
     return [key for key in after if key not in kept]
 
 

@@ -1,8 +1,8 @@
 """The closed list of *wants*: what a machine can be asked to have.
 
-Each want has a `key` (what it is about) and a value (the rest). Two wants with one key and different values mean a change.
-`Service` is the generic one: files, a service, a command that checks the files before anything is touched, so that a new
-service needs no new want.
+Each want has a `key` (what it is about) and a value (the rest). Two wants with one key and different values mean a
+change. `Service` is the generic one: files, a service, a command that checks the files before anything is touched, so
+that a new service needs no new want.
 """
 
 from dataclasses import dataclass
@@ -128,8 +128,8 @@ class File:
 class Service:
     """Files, the command that checks them, and the process that reads them.
 
-    `argv` empty means that the files are all there is. `check` may name a file as ``{path}``: it is run on the new content
-    before the old one is replaced. `reload` is run instead of a restart where the service can take that.
+    `argv` empty means that the files are all there is. `check` may name a file as ``{path}``: it is run on the new
+    content before the old one is replaced. `reload` is run instead of a restart where the service can take that.
     """
 
     name: str
