@@ -58,7 +58,6 @@ class Area(Generic[M]):
     help: str
     availability: Availability
     item: type[Item] | None = None
-    key: str | None = None
     ordered: bool = False
     grouped_by: str | None = None
     at_save: bool = False

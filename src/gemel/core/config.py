@@ -62,15 +62,21 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
+def _as_it_is(config: Config) -> Config:
+    return config
+
+
 @dataclass(frozen=True)
 class Schema:
     """The ordered list of areas, and what can be done with a configuration as a whole.
 
-    `names` builds the look-up through which people's words (``SYNC net``) become references, from areas read so far.
+    `names` builds the look-up through which people's words (``SYNC net``) become references, from areas as JSON values.
+    `settled` makes what follows from other areas follow them (a port forward's filter rule), after each edit.
     """
 
     areas: tuple[Area[Any], ...]
     names: Callable[[Mapping[str, Any]], Any]
+    settled: Callable[["Config"], "Config"] = _as_it_is
 
     def area(self, name: str) -> Area[Any]:
         """The area of that name.

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from gemel.core.area import Area
 from gemel.core.config import Config, Schema, digest
-from gemel.core.model import Item, Model, new_id, plain
+from gemel.core.model import Item, Model, plain
 from gemel.core.problem import Invalid, Problem, from_validation
 
 Verb = Literal["set", "add", "delete", "move", "replace"]
@@ -68,7 +68,7 @@ def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
         model = area.model.model_validate(data, context={"names": schema.names(dump)})
     except ValidationError as error:
         raise Invalid(from_validation(error, area.name, data)) from None
-    return Edited(config.having(**{area.name: model}), item)
+    return Edited(schema.settled(config.having(**{area.name: model})), item)
 
 
 def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any]) -> str:
@@ -77,7 +77,7 @@ def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any
         raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
     items: list[dict[str, Any]] = data["items"]
     if edit.verb == "add":
-        new = {"id": new_id(), **(edit.values or {})}
+        new = {"id": area.item.id_for(edit.values or {}), **(edit.values or {})}
         if any(i["id"] == new["id"] for i in items):
             raise Invalid([Problem(f"{area.name}[{new['id']}]", "there is one with this id already")])
         items.insert(_place(area, items, new, edit.position), new)
@@ -98,7 +98,7 @@ def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any
 
 
 def find(area: Area[Any], config: Config, name: str) -> int:
-    """The position of the item with that id, or which alone has that name in the area's `key` field.
+    """The position of the item with that id, or which alone is called that.
 
     Raises:
         Invalid: none, or more than one.
@@ -107,14 +107,13 @@ def find(area: Area[Any], config: Config, name: str) -> int:
     for index, item in enumerate(items):
         if item.id == name:
             return index
-    if area.key:
-        called = [i for i, item in enumerate(items) if str(getattr(item, area.key)).lower() == name.lower()]
-        if len(called) == 1:
-            return called[0]
-        if called:
-            ids = ", ".join(items[i].id for i in called)
-            text = f"{len(called)} of {area.label} are called {name!r}: use the id ({ids})"
-            raise Invalid([Problem(area.name, text)])
+    called = [i for i, item in enumerate(items) if name.lower() in (word.lower() for word in item.called())]
+    if len(called) == 1:
+        return called[0]
+    if called:
+        ids = ", ".join(items[i].id for i in called)
+        text = f"{len(called)} of {area.label} are called {name!r}: use the id ({ids})"
+        raise Invalid([Problem(area.name, text)])
     raise Invalid([Problem(area.name, f"there is none called {name!r} in {area.label}")])
 
 

@@ -5,6 +5,7 @@ and diff read it from there (`describe`).
 """
 
 import secrets
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -29,6 +30,15 @@ class Item(Model):
     """An entry of a list: referred to by `id`, never by position or name."""
 
     id: ItemId = Field(default_factory=new_id, title="Id", description="Stable identity; made at creation.")
+
+    @classmethod
+    def id_for(cls, values: Mapping[str, Any]) -> str:
+        """The id of a new item: random, unless both nodes must come to the same one by themselves."""
+        return new_id()
+
+    def called(self) -> tuple[str, ...]:
+        """What people call this item, beside its id."""
+        return ()
 
 
 def field(

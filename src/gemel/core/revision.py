@@ -13,7 +13,7 @@ HIDDEN = "(hidden)"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who changed something, when (seconds since the epoch) and from where (console, an address, ``sync from NODE``)."""
+    """Who did it, when (seconds since the epoch) and from where (console, an address, ``sync from NODE``)."""
 
     who: str
     where: str

@@ -96,7 +96,9 @@ class Ruleset:
         return ("ruleset", self.name)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ruleset) and (self.name, self.program.fingerprint) == (other.name, other.program.fingerprint)
+        if not isinstance(other, Ruleset):
+            return NotImplemented
+        return self.name == other.name and self.program.fingerprint == other.program.fingerprint
 
     def __hash__(self) -> int:
         return hash((self.name, self.program.fingerprint))
