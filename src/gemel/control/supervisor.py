@@ -9,7 +9,7 @@ from gemel.control.door import Question
 class ServiceReport:
     """One process that is looked after: a daemon of Gemel's or a service that the agent wants.
 
-    `state`: running, waiting (for its next start), stopping, stopped, held (gone, and not to be restarted until released).
+    `state`: running, waiting (for its next start), stopping, stopped, held (gone, not started again until released).
     `pid` is as seen inside the node; `since` is when the state began, in seconds since the epoch; `restarts` counts
     starts after the first; `last_exit` says in words how it ended last.
     """
