@@ -72,11 +72,13 @@ class Schema:
 
     `names` builds the look-up through which people's words (``SYNC net``) become references, from areas as JSON values.
     `settled` makes what follows from other areas follow them (a port forward's filter rule), after each edit.
+    `across` compiles what several areas come to together (the firewall, the settings of Gemel's own daemons).
     """
 
     areas: tuple[Area[Any], ...]
     names: Callable[[Mapping[str, Any]], Any]
     settled: Callable[["Config"], "Config"] = _as_it_is
+    across: tuple[Callable[["Config", NodeState], Iterable[Want]], ...] = ()
 
     def area(self, name: str) -> Area[Any]:
         """The area of that name.
@@ -145,6 +147,8 @@ class Schema:
     def _wants(self, config: Config, node: NodeState) -> Iterator[Want]:
         for area in self.areas:
             yield from area.compile(config, node)
+        for compile_together in self.across:
+            yield from compile_together(config, node)
 
     def synced(self, boxes: Iterable[str]) -> list[Area[Any]]:
         """The areas that these check boxes carry to the peer."""

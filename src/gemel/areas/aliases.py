@@ -1,0 +1,225 @@
+"""Firewall > Aliases: names for hosts, networks and ports, nested as one likes. Reference pfsense-semantics §3."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
+
+from gemel.areas.fields import PORT_NAMES, Line, names_in, network_text, port_number
+from gemel.areas.names import Names
+from gemel.core.area import Area
+from gemel.core.config import Config
+from gemel.core.model import Item, Model, field
+from gemel.core.problem import Problem
+from gemel.rules.addresses import Range, parse_range
+from gemel.rules.ir import PROTOCOLS
+
+MOST_ENTRIES = 100_000
+RESERVED = {
+    "pass",
+    "block",
+    "reject",
+    "port",
+    "any",
+    "self",
+    "all",
+    "none",
+    "in",
+    "out",
+    "log",
+    "quick",
+    "on",
+    "from",
+    "to",
+}
+
+Kind = Literal["host", "network", "port"]
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,31}", value):
+        raise ValueError(f"{value!r} is no alias name: letters, digits and underscores, at most 31")
+    if value.isdigit() or not value.strip("_"):
+        raise ValueError("must not be digits or underscores only")
+    if (
+        value.lower() in RESERVED
+        or value.lower() in PROTOCOLS
+        or value.lower() in PORT_NAMES
+        or value.lower() == "icmpv6"
+    ):
+        raise ValueError(f"{value!r} has a meaning of its own in rules: choose another name")
+    if value.startswith("pkg_"):
+        raise ValueError("must not begin with pkg_")
+    return value
+
+
+def _entries(value: Any, info: ValidationInfo) -> Any:
+    """Entries by people's words: names of other aliases become references. A note may follow after ``#``."""
+    names = names_in(info)
+    if not isinstance(value, list | tuple) or names is None:
+        return value
+    by_name = names.aliases
+    return [f"alias:{by_name[e.lower()]}" if isinstance(e, str) and e.lower() in by_name else e for e in value]
+
+
+class Alias(Item):
+    """A name for a list."""
+
+    name: Annotated[str, AfterValidator(_name)] = field(
+        label="Name", help="Letters, digits and underscores, at most 31."
+    )
+    type: Kind = field("host", label="Type", help="host, network or port.")
+    entries: Annotated[tuple[str, ...], BeforeValidator(_entries)] = field(
+        (),
+        label="Entries",
+        help="Addresses, ranges a-b, networks; or ports; or names of other aliases. A note may follow after #.",
+        max_length=MOST_ENTRIES,
+    )
+    description: Line = field("", label="Description", help="For people.")
+    no_sync: bool = field(False, label="No XMLRPC Sync", help="Keep this alias on this node.")
+
+    def called(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @model_validator(mode="after")
+    def _each_entry(self, info: ValidationInfo) -> "Alias":
+        names = names_in(info)
+        wrong = []
+        for entry in self.entries:
+            try:
+                _check_entry(self.type, entry, names)
+            except ValueError as error:
+                wrong.append(str(error))
+        if wrong:
+            more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
+            raise ValueError("entries: " + "; ".join(wrong[:5]) + more)
+        return self
+
+
+class Aliases(Model):
+    """All aliases."""
+
+    items: tuple[Alias, ...] = ()
+
+    def get(self, key: str) -> Alias | None:
+        """The alias of that id."""
+        return next((a for a in self.items if a.id == key), None)
+
+
+def value_of(entry: str) -> str:
+    """An entry without its note."""
+    return entry.partition("#")[0].strip()
+
+
+def _check_entry(kind: Kind, entry: str, names: Names | None) -> None:
+    text = value_of(entry)
+    if text.startswith("alias:"):
+        if names is not None:
+            name, of = names.known_aliases.get(text[6:], ("", ""))
+            if not name:
+                raise ValueError(f"there is no alias {text[6:]!r}")
+            if (of == "port") != (kind == "port"):
+                raise ValueError(f"{name} holds {'ports' if of == 'port' else 'addresses'}")
+    elif kind == "port":
+        _span(text)
+    elif "-" in text and ":" not in text:
+        parse_range(text)
+    elif "/" in text:
+        network_text(text)
+    else:
+        try:
+            ip_address(text)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is no address, network, range a-b or alias (host names are not resolved)"
+            ) from None
+
+
+def _span(text: str) -> tuple[int, int]:
+    low, dash, high = text.replace(":", "-").partition("-") if text.lower() not in PORT_NAMES else (text, "", "")
+    first = port_number(low)
+    last = port_number(high) if dash else first
+    return min(first, last), max(first, last)
+
+
+def ranges_of(aliases: Aliases, key: str) -> tuple[Range, ...]:
+    """All addresses of an alias, nested ones flattened. Loops are cut (and are a problem of `check`)."""
+    found: list[Range] = []
+    for text in _flat(aliases, key, set()):
+        found.append(_range(text))
+    return tuple(found)
+
+
+def _range(text: str) -> Range:
+    return parse_range(text)
+
+
+def spans_of(aliases: Aliases, key: str) -> tuple[tuple[int, int], ...]:
+    """All ports of a port alias, nested ones flattened."""
+    return tuple(_span(text) for text in _flat(aliases, key, set()))
+
+
+def _flat(aliases: Aliases, key: str, seen: set[str]) -> Iterable[str]:
+    alias = aliases.get(key)
+    if alias is None or key in seen:
+        return
+    seen.add(key)
+    for entry in alias.entries:
+        text = value_of(entry)
+        if text.startswith("alias:"):
+            yield from _flat(aliases, text[6:], seen)
+        else:
+            yield text
+
+
+def _loops(aliases: Aliases, key: str) -> bool:
+    """Whether following the nesting from `key` comes back to it."""
+    open_ids, seen = [key], set()
+    while open_ids:
+        alias = aliases.get(open_ids.pop())
+        for entry in alias.entries if alias else ():
+            inner = value_of(entry).removeprefix("alias:") if value_of(entry).startswith("alias:") else None
+            if inner == key:
+                return True
+            if inner and inner not in seen:
+                seen.add(inner)
+                open_ids.append(inner)
+    return False
+
+
+def _check(config: Config) -> Iterable[Problem]:
+    aliases = config[ALIASES]
+    names: dict[str, str] = {}
+    for alias in aliases.items:
+        path = f"aliases[{alias.id}]"
+        if names.setdefault(alias.name.lower(), alias.id) != alias.id:
+            yield Problem(f"{path}.name", f"there is another alias called {alias.name}")
+        if any(value_of(e).startswith("alias:") for e in alias.entries):
+            if _loops(aliases, alias.id):
+                yield Problem(f"{path}.entries", f"{alias.name} contains itself")
+            for entry in alias.entries:
+                inner = value_of(entry)
+                if inner.startswith("alias:") and aliases.get(inner[6:]) is None:
+                    yield Problem(f"{path}.entries", f"there is no alias {inner[6:]!r}")
+        if alias.type == "host":
+            wide = next(
+                (e for e in map(value_of, alias.entries) if "/" in e and ip_network(e).num_addresses > 65536), None
+            )
+            if wide:
+                yield Problem(f"{path}.entries", f"{wide} has too many hosts: use an alias of type network")
+
+
+ALIASES = Area(
+    name="aliases",
+    label="Aliases",
+    noun="alias",
+    model=Aliases,
+    item=Alias,
+    help="Names for hosts, networks and ports, to use in rules and NAT.",
+    availability="runs on both",
+    sync="aliases",
+    check=_check,
+    columns=("name", "type", "entries", "description"),
+)

@@ -1,0 +1,81 @@
+"""What Gemel's own daemons are told: carpd about the VHIDs, flowd about the peer. Compiled from several areas
+together."""
+
+from collections.abc import Iterable
+
+from gemel.areas.high_availability import HIGH_AVAILABILITY
+from gemel.areas.interfaces import INTERFACES
+from gemel.areas.virtual_ips import VIRTUAL_IPS
+from gemel.carp.settings import Settings as CarpSettings
+from gemel.carp.settings import Vhid
+from gemel.core.area import NodeState
+from gemel.core.codec import encode
+from gemel.core.config import Config, canonical
+from gemel.core.want import DaemonSettings, Want
+from gemel.flows.settings import Settings as FlowSettings
+
+MAINTENANCE = 240
+"""Persistent CARP maintenance mode, as a named reason to stand back (reference carp §2.3: loses nothing, skew changes
+do)."""
+
+AWAIT_STATES = 30.0
+"""Seconds that a starting node stands back at most until it has the peer's states."""
+
+
+def compile_cluster(config: Config, node: NodeState) -> Iterable[Want]:
+    """The settings of both daemons."""
+    yield DaemonSettings("carpd", canonical(encode(carp_settings(config, node))))
+    yield DaemonSettings("flowd", canonical(encode(flow_settings(config))))
+
+
+def carp_settings(config: Config, node: NodeState) -> CarpSettings:
+    """All VHIDs of this node with the addresses that move with each."""
+    vips = config[VIRTUAL_IPS]
+    vhids = []
+    for vip in vips.items:
+        interface = config[INTERFACES].get(vip.interface)
+        if vip.type != "carp" or vip.vhid is None or interface is None or not interface.enabled or not interface.ipv4:
+            continue
+        stacked = tuple(v.ip for v in vips.items if v.parent_vip == vip.id)
+        source = interface.ipv4.partition("/")[0]
+        addresses = (vip.ip, *stacked)
+        vhids.append(
+            Vhid(interface.id, interface.device, vip.vhid, vip.base, vip.skew, vip.password, addresses, source)
+        )
+    syncs = config[HIGH_AVAILABILITY].synchronize_states
+    return CarpSettings(
+        vhids=tuple(vhids),
+        demotion={"maintenance": MAINTENANCE} if node.maintenance else {},
+        enabled=not node.carp_disabled,
+        await_states=AWAIT_STATES if syncs else 0.0,
+    )
+
+
+def flow_settings(config: Config) -> FlowSettings:
+    """Where states go, and which of them are this node's own business."""
+    ha = config[HIGH_AVAILABILITY]
+    interface = config[INTERFACES].get(ha.synchronize_interface)
+    own = [a.partition("/")[0] for i in config[INTERFACES].items for a in i.own]
+    own += [v.ip for v in config[VIRTUAL_IPS].items]
+    sync = [str(n) for n in interface.networks] if interface else []
+    ignored = [f"{a}/{128 if ':' in a else 32}" for a in own] + sync + ["127.0.0.0/8", "::1/128"]
+    listen = next((a.partition("/")[0] for a in interface.own), "") if interface and interface.enabled else ""
+    return FlowSettings(
+        enabled=bool(ha.synchronize_states and listen and ha.peer_ip),
+        listen=listen,
+        peer=ha.peer_ip,
+        host_id=host_id(config),
+        ignore=tuple(dict.fromkeys(ignored)),
+    )
+
+
+def host_id(config: Config) -> str:
+    """The Filter Host ID; where none was entered, one from the synchronise address, which differs on the two nodes."""
+    ha = config[HIGH_AVAILABILITY]
+    if ha.filter_host_id:
+        return ha.filter_host_id
+    interface = config[INTERFACES].get(ha.synchronize_interface)
+    if interface is None or not interface.ipv4:
+        return "1"
+    octets = interface.ipv4.partition("/")[0].split(".")
+    return "".join(f"{int(o):02x}" for o in octets).lstrip("0") or "1"

@@ -1,0 +1,33 @@
+"""The explicit, ordered list of areas, and the schema made of it. A new area is one module and one line here."""
+
+from gemel.areas.aliases import ALIASES
+from gemel.areas.association import settled
+from gemel.areas.cluster import compile_cluster
+from gemel.areas.firewall import compile_firewall
+from gemel.areas.gateways import GATEWAYS, ROUTES
+from gemel.areas.high_availability import HIGH_AVAILABILITY
+from gemel.areas.interfaces import INTERFACES
+from gemel.areas.names import names_of
+from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS
+from gemel.areas.rules import RULES
+from gemel.areas.system import SYSTEM
+from gemel.areas.users import ADMIN, USERS
+from gemel.areas.virtual_ips import VIRTUAL_IPS
+from gemel.core.config import Schema
+
+AREAS = (
+    SYSTEM,
+    INTERFACES,
+    GATEWAYS,
+    ROUTES,
+    VIRTUAL_IPS,
+    ALIASES,
+    RULES,
+    OUTBOUND_NAT,
+    PORT_FORWARDS,
+    HIGH_AVAILABILITY,
+    ADMIN,
+    USERS,
+)
+
+SCHEMA = Schema(AREAS, names=names_of, settled=settled, across=(compile_firewall, compile_cluster))

@@ -1,0 +1,190 @@
+"""System > Routing: gateways, default gateways and static routes. Synchronised together (*static routes*)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from gemel.areas.fields import GatewayRef, InterfaceRef, IpAddress, Line, Network
+from gemel.areas.interfaces import INTERFACES
+from gemel.core.area import Area, NodeState
+from gemel.core.config import Config
+from gemel.core.model import Item, Model, field, new_id
+from gemel.core.problem import Problem
+from gemel.core.want import Route, Want
+
+DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,31}", value):
+        raise ValueError(f"{value!r} is no name of a gateway: letters, digits and underscores, at most 31")
+    return value
+
+
+class Gateway(Item):
+    """A next hop, known by name."""
+
+    name: Annotated[str, AfterValidator(_name)] = field(
+        label="Name", help="Letters, digits and underscores, e.g. WANGW."
+    )
+    interface: InterfaceRef = field(label="Interface", help="Through which the gateway is reached.")
+    address: IpAddress = field(label="Gateway", help="Its IP address.")
+    description: Line = field("", label="Description", help="For people.")
+
+    @classmethod
+    def id_for(cls, values: Mapping[str, Any]) -> str:
+        # Interfaces refer to gateways and stay on their node while gateways synchronise: both nodes must find the same
+        # id.
+        name = str(values.get("name", "")).lower()
+        return name if re.fullmatch(r"[a-z0-9_]{1,31}", name) else new_id()
+
+    def called(self) -> tuple[str, ...]:
+        return (self.name,)
+
+
+class Gateways(Model):
+    """All gateways, and which of them are the default ones."""
+
+    default4: GatewayRef = field(
+        "", label="Default gateway IPv4", help="Empty: that of the first interface which has one."
+    )
+    default6: GatewayRef = field(
+        "", label="Default gateway IPv6", help="Empty: that of the first interface which has one."
+    )
+    items: tuple[Gateway, ...] = ()
+
+    def get(self, key: str) -> Gateway | None:
+        """The gateway of that id."""
+        return next((g for g in self.items if g.id == key), None)
+
+
+class StaticRoute(Item):
+    """A network behind a gateway."""
+
+    network: Network = field(label="Destination network", help="For example 10.20.0.0/16.")
+    gateway: GatewayRef = field(label="Gateway", help="Which gateway leads there.")
+    disabled: bool = field(False, label="Disabled", help="Keep the route, but do not use it.")
+    description: Line = field("", label="Description", help="For people.")
+
+    def called(self) -> tuple[str, ...]:
+        return (self.network,)
+
+
+class StaticRoutes(Model):
+    """All static routes."""
+
+    items: tuple[StaticRoute, ...] = ()
+
+
+def default_gateway(config: Config, version: int) -> Gateway | None:
+    """The default gateway of a family: the one chosen, else that of the first enabled interface which names one."""
+    gateways = config[GATEWAYS]
+    chosen = gateways.default4 if version == 4 else gateways.default6
+    if chosen:
+        return gateways.get(chosen)
+    for interface in config[INTERFACES].items:
+        named = interface.gateway if version == 4 else interface.gateway6
+        if interface.enabled and named:
+            return gateways.get(named)
+    return None
+
+
+def _check(config: Config) -> Iterable[Problem]:
+    interfaces = config[INTERFACES]
+    names: dict[str, str] = {}
+    for item in config[GATEWAYS].items:
+        path = f"gateways[{item.id}]"
+        if names.setdefault(item.name.lower(), item.id) != item.id:
+            yield Problem(f"{path}.name", f"there is another gateway called {item.name}")
+        interface = interfaces.get(item.interface)
+        if interface is None:
+            yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")
+        elif interface.enabled and not any(ip_address(item.address) in network for network in interface.networks):
+            yield Problem(
+                f"{path}.address", f"{item.address} is in no network of {interface.title}: it cannot be reached"
+            )
+    for interface in interfaces.items:
+        for attribute, version in (("gateway", 4), ("gateway6", 6)):
+            yield from _check_named(
+                config, getattr(interface, attribute), version, f"interfaces[{interface.id}].{attribute}"
+            )
+    for version, chosen in ((4, config[GATEWAYS].default4), (6, config[GATEWAYS].default6)):
+        yield from _check_named(config, chosen, version, f"gateways.default{version}")
+
+
+def _check_named(config: Config, key: str, version: int, path: str) -> Iterable[Problem]:
+    if not key:
+        return
+    gateway = config[GATEWAYS].get(key)
+    if gateway is None:
+        yield Problem(path, f"there is no gateway {key!r}")
+    elif ip_address(gateway.address).version != version:
+        yield Problem(path, f"{gateway.name} is no IPv{version} gateway")
+
+
+def _check_routes(config: Config) -> Iterable[Problem]:
+    seen: dict[str, str] = {}
+    for item in config[ROUTES].items:
+        path = f"static_routes[{item.id}]"
+        gateway = config[GATEWAYS].get(item.gateway)
+        if gateway is None:
+            yield Problem(f"{path}.gateway", f"there is no gateway {item.gateway!r}")
+        elif ip_address(gateway.address).version != ip_network(item.network).version:
+            yield Problem(f"{path}.gateway", f"{gateway.name} and {item.network} are of different families")
+        if not item.disabled and seen.setdefault(item.network, item.id) != item.id:
+            yield Problem(f"{path}.network", f"there is another route to {item.network}")
+        for interface in config[INTERFACES].items:
+            if ip_network(item.network) in interface.networks:
+                yield Problem(f"{path}.network", f"{item.network} is the network of {interface.title} itself")
+
+
+def _compile(config: Config, _node: NodeState) -> Iterable[Want]:
+    for version in (4, 6):
+        gateway = default_gateway(config, version)
+        if gateway:
+            yield from _route(config, DEFAULT[version], gateway)
+
+
+def _compile_routes(config: Config, _node: NodeState) -> Iterable[Want]:
+    for item in config[ROUTES].items:
+        gateway = config[GATEWAYS].get(item.gateway)
+        if gateway and not item.disabled:
+            yield from _route(config, item.network, gateway)
+
+
+def _route(config: Config, destination: str, gateway: Gateway) -> Iterable[Want]:
+    interface = config[INTERFACES].get(gateway.interface)
+    if interface and interface.enabled:
+        yield Route(destination, gateway.address, interface.device)
+
+
+GATEWAYS = Area(
+    name="gateways",
+    label="Gateways",
+    noun="gateway",
+    model=Gateways,
+    item=Gateway,
+    help="Next hops by name, and which of them are the default ones.",
+    availability="runs on both",
+    sync="static_routes",
+    check=_check,
+    compile=_compile,
+    columns=("name", "interface", "address", "description"),
+)
+
+ROUTES = Area(
+    name="static_routes",
+    label="Static Routes",
+    noun="route",
+    model=StaticRoutes,
+    item=StaticRoute,
+    help="Networks that are reached through a gateway.",
+    availability="runs on both",
+    sync="static_routes",
+    check=_check_routes,
+    compile=_compile_routes,
+    columns=("network", "gateway", "disabled", "description"),
+)

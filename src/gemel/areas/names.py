@@ -1,0 +1,73 @@
+"""People's words to stable references and back, built from areas as JSON values (before they are models).
+
+Stored references: ``opt1`` (interface), ``net:opt1``, ``address:opt1``, ``self``, ``any``, ``vip:ID``, ``alias:ID``,
+or literal addresses and networks. A leading ``!`` inverts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Look-ups: interfaces and gateways by lower-case word, aliases by lower-case name, synchronised VIPs by address.
+
+    `known_*` hold the ids that exist, each with what people call it.
+    """
+
+    interfaces: Mapping[str, str]
+    aliases: Mapping[str, str]
+    vips: Mapping[str, str]
+    gateways: Mapping[str, str]
+    known_interfaces: Mapping[str, str]
+    known_aliases: Mapping[str, tuple[str, str]]
+    known_vips: Mapping[str, str]
+    known_gateways: Mapping[str, str]
+
+    def show(self, reference: str) -> str:
+        """A stored reference in the words that people use on pages and commands."""
+        if reference.startswith("!"):
+            return f"! {self.show(reference[1:])}"
+        kind, colon, key = reference.partition(":")
+        if not colon or kind not in ("net", "address", "vip", "alias"):
+            return {"self": "This firewall", "any": "any"}.get(reference, reference)
+        match kind:
+            case "vip":
+                return self.known_vips.get(key, reference)
+            case "alias":
+                return self.known_aliases.get(key, (reference, ""))[0]
+            case _:
+                return f"{self.known_interfaces.get(key, key)} {kind}"
+
+
+def names_of(areas: Mapping[str, Any]) -> Names:
+    """The look-ups for these areas. Tolerates whatever is not well-formed: that is for the models to say."""
+    interfaces = {
+        str(i.get("id")): str(i.get("description") or i.get("id")).upper() for i in _items(areas, "interfaces")
+    }
+    described = {str(i.get("id")): str(i.get("description") or i.get("id")) for i in _items(areas, "interfaces")}
+    aliases = {str(a.get("id")): (str(a.get("name")), str(a.get("type", "host"))) for a in _items(areas, "aliases")}
+    gateways = {str(g.get("id")): str(g.get("name")) for g in _items(areas, "gateways")}
+    vips, shared = {}, {}
+    for vip in _items(areas, "virtual_ips"):
+        key, address = str(vip.get("id")), str(vip.get("address", "")).partition("/")[0]
+        vips[key] = address
+        if vip.get("type", "carp") == "carp" or str(vip.get("interface", "")).startswith("vip:"):
+            shared[address] = key
+    return Names(
+        interfaces={**{i: i for i in interfaces}, **{name.lower(): i for i, name in interfaces.items()}},
+        aliases={name.lower(): key for key, (name, _) in aliases.items()},
+        vips=shared,
+        gateways={**{g: g for g in gateways}, **{name.lower(): g for g, name in gateways.items()}},
+        known_interfaces=described,
+        known_aliases=aliases,
+        known_vips=vips,
+        known_gateways=gateways,
+    )
+
+
+def _items(areas: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    section = areas.get(name)
+    items = section.get("items", []) if isinstance(section, dict) else []
+    return [i for i in items if isinstance(i, dict)] if isinstance(items, list | tuple) else []
