@@ -63,8 +63,8 @@ class Match:
     """Which packets. All that is given must hold.
 
     Ports restrict to TCP, UDP and SCTP, whatever else `protocols` names. ICMP types hold for protocol 1 in IPv4
-    packets, ICMPv6 types for 58 in IPv6 packets; other protocols of the rule do not look at them. Protocol 240 also
-    means `STATE_SYNC_PORT`.
+    packets, ICMPv6 types for 58 in IPv6 packets; other protocols of the rule do not look at them, and types without
+    protocols mean ICMP alone. Protocol 240 also means `STATE_SYNC_PORT`.
     """
 
     family: Family | None = None
