@@ -1,1 +1,18 @@
+"""CARP as a protocol core without any I/O: events in, actions out, one deadline.
 
+Law: standard library only; no socket, no clock, no file, no thread. `now` is an argument (float seconds, monotonic);
+what must be done comes back as values; the daemon does it.
+
+    node = Node(settings, now, nonce)
+    for action in node.handle(Heard(...), now): ...
+    ... wait until node.deadline(), then node.handle(TimePassed(), later)
+
+Glossary. *VHID*: one group of addresses on one interface that moves as one. *Advert*: what a master says each
+interval. *Interval*: advbase + effective advskew/256 seconds; the smaller one wins. *Master-down time*: how long a
+backup waits for an advert before it takes over. *Demotion*: named reasons to stand back, summed into the effective
+skew of every VHID. *Bow-out*: the last advert of one who leaves (255/255). *Linger*: to hold the addresses a moment
+longer after yielding.
+
+`wire` bytes · `events` the vocabulary · `machine` one VHID · `node` all of them · `settings` what is configured ·
+`ledger` what went wrong and when · `diagnosis` why a digest does not fit.
+"""

@@ -1,0 +1,180 @@
+"""The vocabulary of the room: events say what happened, actions say what to do.
+
+`Node.handle(event, now)` answers each event with actions, in the order in which they must be started.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from gemel.carp.settings import Settings
+
+
+class State(StrEnum):
+    """Where one VHID stands."""
+
+    INIT = "INIT"
+    BACKUP = "BACKUP"
+    MASTER = "MASTER"
+
+
+# ---------------------------------------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The daemon is up; the state of every link has been told or will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An IPv4 packet of protocol 112 arrived on `device`; `packet` begins with its IP header."""
+
+    device: str
+    packet: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """`device` got or lost its link. One that is not there has none."""
+
+    device: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A frame left on `device`."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """The kernel did not take a frame for `device`."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """Carry on with these, from where each VHID is."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Demoted:
+    """Somebody gave a reason to stand back, or changed its weight (1..240)."""
+
+    reason: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A reason to stand back is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """An operator puts one VHID into a state; the election goes on from there."""
+
+    device: str
+    vhid: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class HandOverReady:
+    """The answer to `Flush`: the peer has every state, or cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The daemon shall end; `Quit` says when it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The deadline is due. Hand in what was heard before this, so that a late loop does not miss a master."""
+
+
+Event: TypeAlias = (
+    Started | Heard | LinkChanged | Sent | SendFailed | SettingsChanged | Demoted | Promoted | Forced | HandOverReady
+    | Stopped | TimePassed
+)
+
+# --------------------------------------------------------------------------------------------------------- actions
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a whole Ethernet frame. A source MAC of zeroes stands for the device's own."""
+
+    device: str
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Put these addresses on the device, for `lifetime` seconds unless renewed."""
+
+    device: str
+    addresses: tuple[str, ...]
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take these addresses off the device; those that are not there are no error."""
+
+    device: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Give every address that is held its whole lifetime again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Have the peer get every state, wait at most `seconds`; then `HandOverReady`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitStates:
+    """Watch the state synchronisation; once in sync, `Promoted(AWAITING_STATES)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellRole:
+    """This node is master of at least one VHID (True), of none (False), or there is none (None)."""
+
+    master: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A VHID changed its state."""
+
+    interface: str
+    vhid: int
+    before: State
+    after: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """All is handed over: the process may end."""
+
+
+Action: TypeAlias = Send | Take | Release | Renew | Flush | AwaitStates | TellRole | Report | Quit
+
+AWAITING_STATES = "states not received yet"

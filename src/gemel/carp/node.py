@@ -1,0 +1,316 @@
+"""All VHIDs of one machine, and what moves them together.
+
+Each VHID elects for itself; the node gives them one demotion, the sum of all named reasons to stand back. A port
+without link is such a reason, so with preempt one dead port moves the whole group to the peer. Reasons that can be
+derived are derived each time and never counted up and down: nothing can leak.
+
+A planned hand-over (somebody demotes this node, disables CARP, or stops the daemon) costs no packet: first `Flush`,
+so that the peer has every state; then the demoted advert, or the bow-out. From then on nothing leaves here from the
+virtual MAC. The peer takes over and says so; this node hears it, yields, and lingers. What was not planned is applied
+at once.
+
+A node that has just started needs no rule of its own to be silent until it has heard the peer or one master-down time
+has passed: it starts as backup, and that is what a backup does.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gemel.carp.diagnosis import explain_digest
+from gemel.carp.events import (
+    AWAITING_STATES,
+    Action,
+    AwaitStates,
+    Demoted,
+    Event,
+    Flush,
+    Forced,
+    HandOverReady,
+    Heard,
+    LinkChanged,
+    Promoted,
+    Quit,
+    Release,
+    Renew,
+    Report,
+    SendFailed,
+    Sent,
+    SettingsChanged,
+    Started,
+    State,
+    Stopped,
+    TellRole,
+    TimePassed,
+)
+from gemel.carp.ledger import Ledger, Transition
+from gemel.carp.machine import NEVER, Happening, Machine
+from gemel.carp.settings import Settings, Vhid
+from gemel.carp.wire import Fault, Received, read_packet
+
+WHOLE: Final = 240  # a demotion that no configured skew outbids
+LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and its claim
+HELD_UP_FOR = 5.0  # seconds that a node which was late stands back: one stall often follows another
+FLUSH_WITHIN = 0.2  # seconds that the peer has to confirm the states
+TURNS = 3  # send errors until a device counts as deaf, and successes until it counts as well again
+PROBLEM_LASTS = 10.0  # seconds after it was last seen, at base 1 and 2
+
+
+class Node:
+    """The protocol of one machine. `nonce`: 64 random bits, new at each start."""
+
+    def __init__(self, settings: Settings, now: float, nonce: int) -> None:
+        self.settings = settings
+        self.ledger = Ledger()
+        self.machines: dict[tuple[str, int], Machine] = {}
+        self._nonce = nonce
+        self._links: dict[str, bool] = {}
+        self._named: dict[str, int] = {}
+        self._errors: dict[str, int] = {}
+        self._successes: dict[str, int] = {}
+        self._deaf: set[str] = set()
+        self._demotion = 0
+        self._stopping = False
+        self._role: bool | None = None
+        self._awaiting_until = self._held_up_until = self._flush_until = self._renew_at = NEVER
+        self._diagnosed_at = -NEVER
+        self._due = NEVER
+        if settings.await_states:
+            self._named[AWAITING_STATES] = WHOLE
+            self._awaiting_until = now + settings.await_states
+        self._handlers: dict[type, Callable[[Any, float], list[Action]]] = {
+            Started: self._started,
+            Heard: self._heard,
+            LinkChanged: self._link_changed,
+            Sent: self._sent,
+            SendFailed: self._send_failed,
+            SettingsChanged: self._settings_changed,
+            Demoted: self._demoted,
+            Promoted: self._promoted,
+            Forced: self._forced,
+            HandOverReady: self._hand_over_ready,
+            Stopped: self._stopped,
+            TimePassed: self._time_passed,
+        }
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take in what happened and return what to do about it, in order."""
+        if type(event) is Sent and not self._errors.get(event.device):
+            return []
+        actions = self._held_up(now) if now - self._due > LATE else []
+        actions += self._handlers[type(event)](event, now)
+        for action in actions:
+            if isinstance(action, Report):
+                self.ledger.transitions.append(Transition(now, action))
+        return actions + self._conclude(now)
+
+    def deadline(self) -> float:
+        """When `TimePassed` is due; infinity if never."""
+        return self._due
+
+    def reasons(self) -> dict[str, int]:
+        """Every reason to stand back that holds now, and its weight."""
+        derived = {}
+        for one in self.settings.vhids:
+            if self._links.get(one.device) is False:
+                derived[f"{one.interface} has no link"] = WHOLE
+            elif one.device in self._deaf:
+                derived[f"{one.interface} cannot send"] = WHOLE
+        if self._held_up_until != NEVER:
+            derived["this node was held up"] = WHOLE
+        return {**self.settings.demotion, **self._named, **derived}
+
+    # ------------------------------------------------------------------------------------------------------ events
+
+    def _started(self, event: Started, now: float) -> list[Action]:
+        # An earlier life may have left addresses behind; the peer may have them by now.
+        actions = self._arrange(now)
+        if AWAITING_STATES in self._named:
+            actions.append(AwaitStates())
+        return actions + self._settle(now)
+
+    def _heard(self, event: Heard, now: float) -> list[Action]:
+        received = read_packet(event.packet)
+        if isinstance(received, Fault):
+            self.ledger.counters[received] += 1
+            return []
+        machine = self.machines.get((event.device, received.advert.vhid))
+        if machine is None:
+            self.ledger.counters[Fault.UNKNOWN_VHID] += 1
+            return []
+        if not machine.seal.fits(received.advert):
+            self.ledger.counters[Fault.DIGEST] += 1
+            self._unauthenticated(machine.config, received, now)
+            return []
+        if machine.is_own(received):
+            self.ledger.counters[Fault.REFLECTED] += 1
+            return []
+        self.ledger.counters["adverts accepted"] += 1
+        if received.source == machine.config.source:
+            self._twin(machine.config, now)
+        return machine.hear(received, now)
+
+    def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
+        self._links[event.device] = event.up
+        return self._settle(now)
+
+    def _sent(self, event: Sent, now: float) -> list[Action]:
+        device = event.device
+        self._successes[device] = self._successes.get(device, 0) + 1
+        if self._successes[device] < TURNS:
+            return []
+        self._errors[device] = 0
+        self._deaf.discard(device)
+        return self._settle(now)
+
+    def _send_failed(self, event: SendFailed, now: float) -> list[Action]:
+        device = event.device
+        self.ledger.counters["send errors"] += 1
+        self._successes[device] = 0
+        self._errors[device] = self._errors.get(device, 0) + 1
+        if self._errors[device] < TURNS:
+            return []
+        self._deaf.add(device)
+        return self._settle(now)
+
+    def _settings_changed(self, event: SettingsChanged, now: float) -> list[Action]:
+        self.settings = event.settings
+        self.ledger.forget_problems()
+        return self._arrange(now) + self._settle(now, planned=True)
+
+    def _demoted(self, event: Demoted, now: float) -> list[Action]:
+        self._named[event.reason] = event.amount
+        return self._settle(now, planned=True)
+
+    def _promoted(self, event: Promoted, now: float) -> list[Action]:
+        self._named.pop(event.reason, None)
+        if event.reason == AWAITING_STATES:
+            self._awaiting_until = NEVER
+        return self._settle(now)
+
+    def _forced(self, event: Forced, now: float) -> list[Action]:
+        machine = self.machines.get((event.device, event.vhid))
+        if machine is None:
+            return []
+        to_master = event.state is State.MASTER
+        return machine.happen(Happening.FORCED_MASTER if to_master else Happening.FORCED_BACKUP, now)
+
+    def _hand_over_ready(self, event: HandOverReady, now: float) -> list[Action]:
+        return self._settle(now) if self._flush_until != NEVER else []
+
+    def _stopped(self, event: Stopped, now: float) -> list[Action]:
+        self._stopping = True
+        return self._settle(now, planned=True)
+
+    def _time_passed(self, event: TimePassed, now: float) -> list[Action]:
+        actions: list[Action] = []
+        if now >= self._awaiting_until:
+            self.ledger.counters["gave up waiting for states"] += 1
+            actions += self._promoted(Promoted(AWAITING_STATES), now)
+        if now >= self._held_up_until:
+            self._held_up_until = NEVER
+            actions += self._settle(now)
+        if now >= self._flush_until:
+            actions += self._settle(now)
+        for machine in self.machines.values():
+            if now >= machine.deadline():
+                actions += machine.pass_time(now)
+        if now >= self._renew_at:
+            self._renew_at = NEVER
+            actions.append(Renew())
+        return actions
+
+    # ----------------------------------------------------------------------------------------------------- together
+
+    def _held_up(self, now: float) -> list[Action]:
+        """The loop comes back late: whatever this node was, it is backup now, before it does anything else."""
+        why = f"this node was held up for {now - self._due:.1f} s"
+        self.ledger.counters["late loop"] += 1
+        self._held_up_until = now + HELD_UP_FOR
+        actions: list[Action] = []
+        for machine in self.machines.values():
+            actions += machine.happen(Happening.WOKE_LATE, now, why)
+        return actions + self._settle(now)
+
+    def _arrange(self, now: float) -> list[Action]:
+        """Make one machine for each VHID of the settings, and end those that are not there any more."""
+        actions: list[Action] = []
+        wanted = {(one.device, one.vhid): one for one in self.settings.vhids}
+        for key in [key for key in self.machines if key not in wanted]:
+            gone = self.machines.pop(key)
+            actions += gone.happen(Happening.LEAVING, now, "no longer configured")
+            actions.append(Release(gone.config.device, gone.config.addresses))
+        for key, config in wanted.items():
+            machine = self.machines.get(key)
+            if machine is None:
+                self._nonce += 1 << 32
+                machine = self.machines[key] = Machine(config, self._nonce & 0xFFFF_FFFF_FFFF_FFFF, now)
+                machine.demotion = self._demotion
+                actions.append(Release(config.device, config.addresses))
+            else:
+                actions += machine.reconfigure(config, now)
+            machine.preempt = self.settings.preempt
+        # An address may have moved from one VHID to another: off comes before on.
+        return sorted(actions, key=lambda action: not isinstance(action, Release))
+
+    def _settle(self, now: float, planned: bool = False) -> list[Action]:
+        """Bring every machine to what settings, links and reasons say; a planned step back flushes first."""
+        demotion = sum(self.reasons().values())
+        leaving = self._stopping or not self.settings.enabled
+        if planned and (leaving or demotion > self._demotion) and self._is_master():
+            if self._flush_until != NEVER:
+                return []
+            self._flush_until = now + FLUSH_WITHIN
+            return [Flush(FLUSH_WITHIN)]
+        self._flush_until = NEVER
+        self._demotion = demotion
+        actions: list[Action] = []
+        for machine in self.machines.values():
+            actions += machine.demote(demotion, now)
+            if leaving:
+                why = "carpd stops" if self._stopping else "CARP is disabled"
+                actions += machine.happen(Happening.LEAVING, now, why)
+            elif self._links.get(machine.config.device):
+                actions += machine.happen(Happening.READY, now)
+            else:
+                actions += machine.happen(Happening.UNREADY, now)
+        return actions
+
+    def _conclude(self, now: float) -> list[Action]:
+        """What follows from the states after each event."""
+        actions: list[Action] = []
+        role = self._is_master() if self.machines else None
+        if role is not self._role:
+            self._role = role
+            actions.append(TellRole(role))
+        holding = [machine for machine in self.machines.values() if machine.holds]
+        if not holding:
+            self._renew_at = NEVER
+            if self._stopping and self._flush_until == NEVER:
+                actions.append(Quit())
+        elif self._renew_at == NEVER:
+            # Three renewals fit into a lifetime: one may be stalled by a busy kernel, as measured, and one lost.
+            self._renew_at = now + min(machine.lifetime for machine in holding) * 0.35
+        own = (self._awaiting_until, self._held_up_until, self._flush_until, self._renew_at)
+        self._due = min((*own, *(machine.deadline() for machine in self.machines.values())))
+        return actions
+
+    def _is_master(self) -> bool:
+        return any(machine.state is State.MASTER for machine in self.machines.values())
+
+    # ----------------------------------------------------------------------------------------------------- problems
+
+    def _unauthenticated(self, config: Vhid, received: Received, now: float) -> None:
+        key = (config.device, config.vhid, received.source)
+        until = now + max(PROBLEM_LASTS, 4.0 * config.advbase)
+        if self.ledger.knows(key, now):
+            self.ledger.keep(key, until)
+        elif now - self._diagnosed_at >= 1.0:  # the search costs milliseconds, and anybody can send a wrong digest
+            self._diagnosed_at = now
+            elsewhere = [a for one in self.settings.vhids if one.device == config.device for a in one.addresses]
+            why = explain_digest(config, received.advert, elsewhere)
+            whose = f"vhid {config.vhid} on {config.interface}: adverts from {received.source}"
+            self.ledger.complain(key, f"{whose} do not authenticate: {why}", now, until)
+
+    def _twin(self, config: Vhid, now: float) -> None:
+        text = f"vhid {config.vhid} on {config.interface}: another node sends from this node's own {config.source}"
+        self.ledger.complain((config.device, config.vhid, "twin"), text, now, now + PROBLEM_LASTS)

@@ -1,0 +1,81 @@
+"""What carpd is told to do. The agent writes it as JSON to ``/run/gemel/carpd.json``; `core.codec` gives it its
+shape.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+
+LONGEST_PASSWORD = 19  # bytes: BSD cuts longer ones silently, ucarp refuses them (reference 1.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Vhid:
+    """One virtual host on one interface."""
+
+    interface: str
+    """The configuration's id of the interface: ``wan``."""
+    device: str
+    """The kernel's name of it: ``eth0``."""
+    vhid: int
+    """1..255."""
+    advbase: int
+    """Seconds, 0..254; 0 only together with a skew (OpenBSD's sub-second CARP)."""
+    advskew: int
+    """1/256 seconds, 0..254."""
+    password: str
+    """1..19 bytes of UTF-8."""
+    addresses: tuple[str, ...]
+    """The CARP VIP and the IP aliases stacked on it, without prefix length."""
+    source: str
+    """The device's own IPv4 address, from which adverts come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that carpd is told."""
+
+    vhids: tuple[Vhid, ...] = ()
+    preempt: bool = True
+    """Whether a better backup takes over from a healthy master."""
+    demotion: dict[str, int] = field(default_factory=dict)
+    """Standing reasons to stand back, such as ``{"maintenance": 240}``; they survive a restart."""
+    enabled: bool = True
+    """False while CARP is temporarily disabled: no VHID takes part."""
+    await_states: float = 0.0
+    """At process start: stand back until the peer's states are here, at most this many seconds. 0 for not at all."""
+
+
+def complaints(settings: Settings) -> list[str]:
+    """Return what is wrong with `settings`, each as a sentence; empty if carpd can work with it."""
+    found = []
+    seen = set()
+    for one in settings.vhids:
+        name = f"vhid {one.vhid} on {one.interface}"
+        if (one.device, one.vhid) in seen:
+            found.append(f"{name}: given twice")
+        seen.add((one.device, one.vhid))
+        found += [f"{name}: {text}" for text in _complaints_of(one)]
+    found += [f"demotion {name!r}: 0 to 240 expected" for name, n in settings.demotion.items() if not 0 <= n <= 240]
+    return found
+
+
+def _complaints_of(one: Vhid) -> list[str]:
+    found = []
+    if not 1 <= one.vhid <= 255:
+        found.append("the VHID must be 1 to 255")
+    if not 0 <= one.advbase <= 254:
+        found.append("the base must be 0 to 254")
+    if not 0 <= one.advskew <= 254:
+        found.append("the skew must be 0 to 254")
+    if one.advbase == 0 and one.advskew == 0:
+        found.append("base 0 needs a skew of at least 1")
+    if not 1 <= len(one.password.encode()) <= LONGEST_PASSWORD:
+        found.append(f"the password must have 1 to {LONGEST_PASSWORD} bytes")
+    if not one.addresses:
+        found.append("no address")
+    for address in (*one.addresses, one.source):
+        try:
+            IPv4Address(address)
+        except AddressValueError as error:
+            found.append(str(error))
+    return found

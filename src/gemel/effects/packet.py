@@ -1,0 +1,112 @@
+"""CARP packets on one device: an AF_PACKET socket with a filter, and the memberships that let frames in.
+
+The packet socket sees what the port sees, before netfilter: no rule has to allow CARP and none can forbid it. Nothing
+here that a protocol loop calls (`receive`, `send`) waits for the kernel's big network lock; `Membership` does, and is
+for a worker.
+"""
+
+import ctypes
+import socket
+import struct
+
+ETH_P_ALL = 0x0003
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP = 1
+PACKET_IGNORE_OUTGOING = 23
+PACKET_MR_MULTICAST, PACKET_MR_UNICAST = 0, 3
+SO_ATTACH_FILTER = 26
+CARP_GROUP = "224.0.0.18"
+CARP_MAC = bytes.fromhex("01005e000012")
+
+# Untagged IPv4 of protocol 112. The tag is looked at because the kernel takes it off before the frame gets here:
+# without that test a parent would hear its VLANs' adverts.
+_LOAD_BYTE, _LOAD_HALF, _EQUAL, _RETURN = 0x30, 0x28, 0x15, 0x06
+_TAG_PRESENT = 0xFFFFF000 + 48
+_FILTER = b"".join(
+    struct.pack("=HBBI", *instruction)
+    for instruction in (
+        (_LOAD_BYTE, 0, 0, _TAG_PRESENT),
+        (_EQUAL, 0, 5, 0),
+        (_LOAD_HALF, 0, 0, 12),
+        (_EQUAL, 0, 3, 0x0800),
+        (_LOAD_BYTE, 0, 0, 23),
+        (_EQUAL, 0, 1, 112),
+        (_RETURN, 0, 0, 0xFFFF),
+        (_RETURN, 0, 0, 0),
+    )
+)
+
+
+class CarpPort:
+    """One device, opened for CARP.
+
+    Raises:
+        OSError: the device is not there (any more), or the caller may not.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        # Protocol 0 receives nothing until the filter is on.
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        try:
+            program = ctypes.create_string_buffer(_FILTER, len(_FILTER))
+            fprog = struct.pack("HP", len(_FILTER) // 8, ctypes.addressof(program))
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
+            self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            self._socket.bind((device, ETH_P_ALL))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """For poll."""
+        return self._socket.fileno()
+
+    def receive(self) -> bytes | None:
+        """The next IPv4 packet of protocol 112, from its header on; None if there is none now, or the device is
+        down.
+        """
+        try:
+            return self._socket.recv(2048)[14:]
+        except OSError:
+            return None
+
+    def send(self, frame: bytes) -> bool:
+        """Send a whole Ethernet frame; a source MAC of zeroes becomes the device's own. False if the kernel says no."""
+        try:
+            if not any(frame[6:12]):
+                frame = frame[:6] + self._socket.getsockname()[4][:6] + frame[12:]
+            self._socket.send(frame)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop hearing."""
+        self._socket.close()
+
+
+class Membership:
+    """Lets in what CARP on a device needs: the group, by IGMP and in the port's filter, and the virtual MACs.
+
+    Lasts until `close`. A real network card drops frames to a MAC that it was not told of.
+    """
+
+    def __init__(self, device: str, macs: tuple[bytes, ...]) -> None:
+        index = socket.if_nametoindex(device)
+        self._port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._group = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            for kind, mac in ((PACKET_MR_MULTICAST, CARP_MAC), *((PACKET_MR_UNICAST, mac) for mac in macs)):
+                request = struct.pack("=iHH8s", index, kind, len(mac), mac)
+                self._port.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+            request = struct.pack("=4s4si", socket.inet_aton(CARP_GROUP), bytes(4), index)
+            self._group.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Leave."""
+        self._port.close()
+        self._group.close()

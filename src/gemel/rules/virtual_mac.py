@@ -1,0 +1,90 @@
+"""The virtual MAC without a device of its own, as nftables text.
+
+A master receives frames to 00:00:5e:00:01:VHID, a backup must be deaf to them, and nothing in nftables may have to
+change when the role does: a commit can stall for a quarter of a second. So the node's own adverts are the key. Egress
+notes each virtual MAC that this node sends *from* in a set whose elements lapse; ingress takes frames *to* a noted
+one as its own. A node that falls silent, for whatever reason, has closed the door within one lapse, even if the
+daemon is dead.
+
+An Apply loads this text again while traffic flows. `flush table` takes the rules and leaves sets and their elements
+alone, and all is one transaction, so a master is never deaf in between. Chains of devices that carry no VIP any more
+stay behind empty, which costs nothing but a hook.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# The longest time between two adverts is base + 254/256 s (a demoted master). A quarter of a second on top is for
+# the scheduler; all of it stays below the 3 x base after which a peer takes over.
+SLACK = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualMac:
+    """One VHID on one device, with its IPv4 addresses. `advbase` in seconds."""
+
+    device: str
+    vhid: int
+    addresses: tuple[str, ...]
+    advbase: int = 1
+
+    @property
+    def mac(self) -> str:
+        """The address that moves between the nodes, as text."""
+        return f"00:00:5e:00:01:{self.vhid:02x}"
+
+    @property
+    def lapse_ms(self) -> int:
+        """How long after the last own frame the MAC stays open, in milliseconds."""
+        return int((self.advbase + SLACK) * 1000)
+
+
+def virtual_mac_text(macs: Iterable[VirtualMac]) -> str:
+    """Return the nftables text that makes these virtual MACs work, for `nft -f -`.
+
+    Loading it twice is loading it once: what is open stays open. Every device named must exist. The tables belong to
+    this text alone: ``netdev gemel_carp`` and ``arp gemel_carp``.
+    """
+    by_device: dict[str, list[VirtualMac]] = {}
+    for one in macs:
+        by_device.setdefault(one.device, []).append(one)
+    lines = [
+        "add table netdev gemel_carp",
+        "add set netdev gemel_carp open "
+        "{ type iface_index . ether_addr; size 4096; flags dynamic,timeout; timeout 2s; }",
+        "flush table netdev gemel_carp",
+        "add table arp gemel_carp",
+        "flush table arp gemel_carp",
+        "add chain arp gemel_carp output { type filter hook output priority 0; }",
+    ]
+    for device, there in sorted(by_device.items()):
+        lines += _device(device, sorted(there, key=lambda one: one.vhid))
+    return "\n".join(lines) + "\n"
+
+
+def _device(device: str, macs: list[VirtualMac]) -> list[str]:
+    table, name = "netdev gemel_carp", chain_name(device)
+    lines = [
+        f'add chain {table} in_{name} {{ type filter hook ingress device "{device}" priority -500; }}',
+        f'add chain {table} out_{name} {{ type filter hook egress device "{device}" priority 0; }}',
+        f"add rule {table} in_{name} meta iif . ether daddr @open meta pkttype set host",
+    ]
+    lines += [
+        f"add rule {table} out_{name} ether saddr {one.mac} "
+        f"update @open {{ meta oif . ether saddr timeout {one.lapse_ms}ms }}"
+        for one in macs
+    ]
+    # The kernel answers and asks ARP for a VIP with the port's own MAC; on the wire it must be the virtual one.
+    named = ", ".join(f"{address} : {one.mac}" for one in macs for address in one.addresses)
+    if named:
+        lines.append(
+            f'add rule arp gemel_carp output oifname "{device}" arp saddr ether set arp saddr ip map {{ {named} }}'
+        )
+    return lines
+
+
+def chain_name(device: str) -> str:
+    """A device name as part of a chain name: what nft's grammar does not take becomes its code point, ``eth0.7`` ->
+    ``eth0_2e7``.
+    """
+    return "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}" for c in device)
