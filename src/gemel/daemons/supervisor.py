@@ -104,14 +104,18 @@ class Supervisor:
             signal.signal(number, lambda *_: self._watch.shut_down())
         for process in processes:
             self._watch.want(process, time.monotonic())
-        while not self._watch.done:
-            with self._lock:
-                self._reap()
-                self._watch.tick(time.monotonic())
-                due = self._watch.deadline
+        while not self._step():
+            due = self._watch.deadline
             select.select([self._woken], [], [], None if due is None else max(0.0, due - time.monotonic()))
             with contextlib.suppress(BlockingIOError):
                 os.read(self._woken, 4096)
+
+    def _step(self) -> bool:
+        """Do what is due now; returns whether nothing more will ever be."""
+        with self._lock:
+            self._reap()
+            self._watch.tick(time.monotonic())
+            return self._watch.done
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):

@@ -16,6 +16,7 @@ PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before the first, second, ...
 PROVEN = 10.0  # seconds of life after which an end counts as the first again
 PATIENCE = 10.0  # seconds from SIGTERM to SIGKILL: a planned hand-over takes less than one
 STOP_STEP_PATIENCE = 5.0
+GONE = ("stopped", "held")
 
 
 class Hands(Protocol):
@@ -87,7 +88,7 @@ class Watch:
 
     @property
     def done(self) -> bool:
-        return self.shutting_down and all(w.state in ("stopped", "held") for w in self.wards.values())
+        return self.shutting_down and all(w.state in GONE for w in self.wards.values())
 
     @property
     def deadline(self) -> float | None:
@@ -133,10 +134,13 @@ class Watch:
 
     def _stop_next(self, now: float) -> None:
         """While one that stops first is still there, only those; then the rest together."""
-        left = [w for w in self.wards.values() if w.state not in ("stopped", "held")]
-        for ward in [w for w in left if w.process.stops_first] or left:
-            if ward.wanted:
-                self.unwant(ward.process.name, now)
+        first = [w for w in self.wards.values() if w.process.stops_first]
+        for group in (first, list(self.wards.values())):
+            for ward in group:
+                if ward.wanted:
+                    self.unwant(ward.process.name, now)
+            if not all(w.state in GONE for w in group):
+                return
 
     def _settle(self, ward: Ward, now: float) -> None:
         """Nothing of it is left: stopped if nobody wants it, else waiting, the longer the oftener it ended at once."""

@@ -135,6 +135,13 @@ def test_at_shutdown_carpd_and_its_stop_step_come_before_the_rest() -> None:
     assert play.watch.done and play.table.alive == {}
 
 
+def test_a_shutdown_with_nothing_running_is_done_at_once() -> None:
+    play = Play(Table(missing={p.name for p in PROCESSES})).want(*PROCESSES)
+    play.watch.shut_down()
+    assert not play.watch.done
+    assert play.wait(0).watch.done
+
+
 def test_patience_with_a_deaf_process_ends() -> None:
     play = Play().want(KEA)
     play.watch.restart("kea", play.now)
