@@ -1,0 +1,301 @@
+"""flowd while it has a peer: the kernel's sockets and the two streams, joined to the thinking in `flows`."""
+
+import contextlib
+import logging
+import secrets
+import select
+import sys
+
+from gemel.control.flowd import FlowReport
+from gemel.effects.channel import CLOSED, OPEN, Channel, Identity
+from gemel.effects.conntrack import Events, Listing, Overrun, Table, count, describe
+from gemel.effects.streams import Dialer, Listener, compare
+from gemel.flows.ledger import Ledger
+from gemel.flows.local import Local
+from gemel.flows.receiver import Receiver
+from gemel.flows.sender import COALESCE, Sender
+from gemel.flows.settings import Settings
+from gemel.flows.wire import Malformed
+
+BUSY = 16  # events in one read from which on it pays to let some gather
+READS_AT_ONCE = 16  # of 256 events, before the streams have their turn
+LISTING_READS = 8
+BACKLOG = 8 << 20  # bytes not yet taken by the kernel's socket; the window keeps us far below
+
+log = logging.getLogger("flowd")
+
+
+class Engine:
+    """One peer."""
+
+    def __init__(self, settings: Settings, epoch: int, events: Events, table: Table, now: float) -> None:
+        self.settings = settings
+        self.identity = Identity.load(settings.key, settings.certificate, settings.peer_certificate)
+        host, little = int(settings.host_id, 16), sys.byteorder == "little"
+        self.ledger, self.local = Ledger(host), Local(settings.ignore)
+        self.sender = Sender(host, epoch, self.ledger, self.local, little)
+        self.receiver = Receiver(host, epoch, self.ledger, self.local, little)
+        self.dialer = Dialer(settings.listen, settings.peer, settings.port)
+        self.listener = Listener(settings.listen, settings.peer, settings.port, now)
+        self._events, self._table = events, table
+        self._listing: Listing | None = None
+        self._greeted = False
+        self._events_at = 0.0
+        events.filter(self.local.program(table.port_id))
+        with contextlib.suppress(Overrun):
+            for _ in events.read():
+                pass  # of the time before
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def change(self, settings: Settings, now: float) -> bool:
+        """Take new settings in without losing what we know, if that is possible: False asks for a new start."""
+        old = self.settings
+        same = (settings.enabled, settings.listen, settings.peer, settings.host_id, settings.port, settings.ignore) == (
+            old.enabled, old.listen, old.peer, old.host_id, old.port, old.ignore)
+        if not same:
+            return False
+        try:
+            self.identity = Identity.load(settings.key, settings.certificate, settings.peer_certificate)
+        except (OSError, ValueError):
+            return False
+        self.settings = settings
+        for channel in (self.dialer.channel, self.listener.channel):
+            if channel:
+                channel.close("keys have changed")
+        return True
+
+    def role_changed(self, master: bool | None, now: float) -> None:
+        """carpd's word."""
+        was = self.sender.role
+        self.sender.role = self.receiver.role = master
+        if master is True and was is not True and self.sender.peer is not None:
+            self.sender.resync(now)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self.dialer.channel:
+            self.dialer.channel.close()
+        self.listener.close()
+        self._close_listing()
+
+    # --- the loop's questions ---------------------------------------------------------------------------------------
+
+    def interest(self, now: float) -> dict[int, int]:
+        """Descriptor -> poll mask."""
+        wanted = {self.listener.socket.fileno(): select.POLLIN}
+        if now >= self._events_at:
+            wanted[self._events.fileno()] = select.POLLIN
+        for channel in (self.dialer.channel, self.listener.channel, *self.listener.candidates):
+            if channel and channel.state != CLOSED:
+                wanted[channel.fileno()] = select.POLLIN | (select.POLLOUT if channel.wants_write else 0)
+        if self._listing and self.sender.takes_listing:
+            wanted[self._listing.fileno()] = select.POLLIN
+        return wanted
+
+    def deadline(self, now: float) -> float:
+        """When `work` has something to do."""
+        times = [now + 1.0]
+        if (at := self.sender.deadline()) is not None:
+            times.append(at)
+        if now < self._events_at:
+            times.append(self._events_at)
+        if self.dialer.channel is None:
+            times.append(self.dialer.next_try)
+        return min(times)
+
+    def ready(self, ready: dict[int, int], now: float) -> None:
+        """Poll says that these descriptors can go on."""
+        if self._events.fileno() in ready:
+            self.read_events(now)
+        if self._listing and self._listing.fileno() in ready:
+            self._read_listing(now)
+        if (channel := self.listener.channel) and channel.fileno() in ready:
+            self._receive(channel)
+        if (channel := self.dialer.channel) and channel.fileno() in ready:
+            self._converse(channel, now)
+        for channel in [c for c in self.listener.candidates if c.fileno() in ready]:
+            channel.pump()
+        if self.listener.socket.fileno() in ready:
+            self.listener.accept(now, self.identity)
+
+    def work(self, now: float) -> None:
+        """Everything that time or an earlier step has made due."""
+        self._look_after_streams(now)
+        self.sender.handle_timer(now)
+        if data := self.sender.data_to_send():
+            self._to_peer(data)
+        if self.sender.wants_listing or self.receiver.wants_listing:
+            if self._listing is None:
+                self.sender.table_size = count()
+                self.ledger.begin_listing()
+                self._listing = Listing()
+        elif self._listing:
+            self._close_listing()
+
+    # --- the kernel -------------------------------------------------------------------------------------------------
+
+    def read_events(self, now: float) -> None:
+        """Take what the kernel has to tell; when that is much, let the next ones gather for a moment."""
+        total = 0
+        try:
+            for i, messages in enumerate(self._events.read()):
+                self.sender.noticed(messages, now)
+                total += len(messages)
+                if i >= READS_AT_ONCE:
+                    break
+        except Overrun:
+            self.sender.overrun(now)
+        if BUSY <= total < READS_AT_ONCE * 256:
+            self._events_at = now + COALESCE
+
+    def _read_listing(self, now: float) -> None:
+        listing = self._listing
+        for _ in range(LISTING_READS):
+            if listing is None or listing.done or listing.failed or not self.sender.takes_listing:
+                break
+            messages = listing.read()
+            if not messages:
+                break
+            self.sender.listed(messages, now)
+            self.receiver.listed(messages)
+        if listing and (listing.done or listing.failed):
+            if listing.done:
+                self.ledger.end_listing()
+                self.sender.listing_ended(now)
+            else:
+                self.sender.listing_failed(now)
+            self.receiver.listing_ended()
+            self._inject()
+            self._close_listing()
+
+    def _close_listing(self) -> None:
+        if self._listing:
+            self._listing.close()
+            self._listing = None
+
+    def _inject(self) -> None:
+        while requests := self.receiver.requests():
+            self.receiver.answered(self._table.exchange(requests))
+
+    # --- the streams ------------------------------------------------------------------------------------------------
+
+    def _look_after_streams(self, now: float) -> None:
+        dialer, listener = self.dialer, self.listener
+        listener.handle_timer(now)
+        if (channel := listener.channel) and channel.state == CLOSED:
+            log.info("receiving: %s", channel.failure)
+            listener.dropped(now)
+            self.receiver.lost()
+        if listener.settle():
+            self.receiver.connected()
+            log.info("receiving from %s", self.settings.peer)
+            if listener.channel:
+                self._receive(listener.channel)  # what came with the handshake
+        if (channel := dialer.channel) and channel.state == OPEN:
+            if not self._greeted:
+                self._greeted = True
+                self.sender.connected(secrets.token_bytes(16))
+            if self.sender.stuck(now) or channel.waiting > BACKLOG:
+                channel.close("the peer does not acknowledge what it is sent")
+        if channel and channel.state == CLOSED:
+            if self._greeted or channel.failure != dialer.failure:
+                log.info("sending: %s", channel.failure)
+            dialer.dropped(now)
+            self.sender.lost()
+            self._greeted = False
+        dialer.handle_timer(now, self.identity)
+
+    def _converse(self, channel: Channel, now: float) -> None:
+        data = channel.pump()
+        if data:
+            try:
+                self.sender.heard(data, now)
+            except Malformed as error:
+                channel.close(str(error))
+        if self.sender.refusal:
+            channel.close(f"the peer refuses: {self.sender.refusal}")
+            channel.refused = True
+
+    def _receive(self, channel: Channel) -> None:
+        data = channel.pump()
+        if not data:
+            return
+        try:
+            self.receiver.heard(data)
+        except Malformed as error:
+            channel.close(str(error))
+        self._inject()
+        if answer := self.receiver.data_to_send():
+            channel.send(answer)
+
+    def _to_peer(self, data: bytes) -> None:
+        if self.dialer.channel and self.dialer.channel.state == OPEN:
+            self.dialer.channel.send(data)
+
+    # --- the report -------------------------------------------------------------------------------------------------
+
+    def report(self, now: float) -> FlowReport:
+        """How things stand, in numbers and in words."""
+        sender, receiver = self.sender, self.receiver
+        states = count()
+        peer_host = receiver.peer.host if receiver.peer else sender.peer.host if sender.peer else None
+        creators = self.ledger.count(states)
+        if peer_host is not None:
+            creators.setdefault(peer_host, 0)
+        counters = {**{f"sent: {k}": v for k, v in sender.counters.items()},
+                    **{f"received: {k}": v for k, v in receiver.counters.items()},
+                    "strangers": self.listener.strangers}
+        return FlowReport(
+            status=self._status(), sending=self._sending(), receiving=self._receiving(), peer=self.settings.peer,
+            host_id=self.settings.host_id, peer_host_id=None if peer_host is None else f"{peer_host:x}",
+            creators={f"{host:x}": number for host, number in creators.items()}, states=states, sent=sender.sent,
+            received=receiver.received, lag_ms=None if sender.lag is None else round(sender.lag * 1000, 2),
+            in_sync=receiver.synced, counters=counters, problems=tuple(self._problems(peer_host)))
+
+    def _status(self) -> str:
+        out, into = self.sender.peer is not None, self.receiver.peer is not None
+        if out and into:
+            return "in sync" if self.sender.bulk_done and self._received_all() else "bulk"
+        if out or into:
+            return "one way"
+        return "refused" if self.dialer.refused or self.listener.refused else "connecting"
+
+    def _received_all(self) -> bool:
+        return self.receiver.synced and not self.receiver.bulk_running
+
+    def _sending(self) -> str:
+        if self.sender.peer is None:
+            return self.dialer.words()
+        if not self.sender.bulk_done:
+            return f"sending the whole table to {self.settings.peer}"
+        return f"sending to {self.settings.peer}"
+
+    def _receiving(self) -> str:
+        receiver = self.receiver
+        if receiver.peer is None:
+            return self.listener.words(self.sender.peer is not None)
+        if receiver.bulk_running:
+            return f"receiving the whole table from {self.settings.peer}: {receiver.received} so far"
+        return f"receiving from {self.settings.peer}"
+
+    def _problems(self, peer_host: int | None) -> list[str]:
+        found = []
+        if peer_host == int(self.settings.host_id, 16):
+            found.append(f"both nodes have the filter host ID {self.settings.host_id}: give one of them another")
+        if self.sender.peer is None and self.dialer.failure:
+            found.append(self._sending())
+        if self.receiver.peer is None:
+            found.append(self._receiving())
+        if self.dialer.refused or self.listener.refused:
+            found.append(compare(self.identity))
+        if self.receiver.counters["table full"]:
+            found.append("the conntrack table is full: raise the maximum number of states")
+        found += [f"{number} states could not be injected: {_explain(name)}"
+                  for name, number in self.receiver.errors.items()]
+        return found
+
+
+def _explain(name: str) -> str:
+    verb, _, number = name.partition(": error ")
+    return f"{verb}: {describe(int(number))}"

@@ -1,0 +1,336 @@
+"""The kernel's conntrack messages: what an event says, and how the same state is injected on the other node.
+
+    nlmsghdr (16)  nfgenmsg (4)  CTA_TUPLE_ORIG  CTA_TUPLE_REPLY  [CTA_ZONE]  the rest, in an order that varies
+
+The kernel takes back less than it tells (reference section 4.4): status bits it sets itself are refused, ids and
+counters mean nothing elsewhere, and a translated reply tuple is believed but *not acted upon*. NAT therefore travels
+as the plain inverse of the original tuple with CTA_NAT_SRC and CTA_NAT_DST, exact to address and port; both can only be
+given when an entry is created, as can the helper and the master. TCP entries are always made liberal: whoever takes
+over in the middle of a connection has not seen its windows.
+
+Most states are IPv4 TCP and UDP and have their fields at fixed offsets; `_quick` takes those. `_thorough` takes every
+state, and gives the same.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gemel.flows.attributes import Malformed, attribute, nest, table, walk
+
+NEW, GET, DELETE = 0x100, 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
+REQUEST, ACK, DUMP, EXCL, CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
+
+ORIG, REPLY, STATUS, PROTOINFO, HELP, NAT_SRC, TIMEOUT, MARK = 1, 2, 3, 4, 5, 6, 7, 8
+NAT_DST, MASTER, SEQ_ORIG, SEQ_REPLY, ZONE, LABELS, SYNPROXY = 13, 14, 15, 16, 18, 22, 24
+KEPT = (MARK, SEQ_ORIG, SEQ_REPLY, LABELS)
+IP, PROTO, TUPLE_ZONE = 1, 2, 3
+INVERSE_IP = {1: 2, 2: 1, 3: 4, 4: 3}  # v4 source, destination; v6 source, destination
+INVERSE_PROTO = {2: 3, 3: 2}  # ports
+PROTO_NUM, SOURCE_PORT, DESTINATION_PORT, ICMP_ID, ICMPV6_ID = 1, 2, 3, 4, 7
+
+SEEN_REPLY, ASSURED, CONFIRMED, FIXED_TIMEOUT = 0x2, 0x4, 0x8, 0x400
+STATUS_KEPT = SEEN_REPLY | ASSURED | FIXED_TIMEOUT
+LIBERAL = 0x8
+FLAGS_MASK = 0x1 | 0x2 | LIBERAL  # window scale, selective acknowledgement, liberal
+TCP = 6
+_ESTABLISHED = b"\3"
+
+LEASE = 90  # seconds
+LONGEST = 30 * 86400  # seconds; more is no timeout but a mistake
+
+_NLMSG = struct.Struct("=IHHII")
+_U16 = struct.Struct("=H").unpack_from
+_BE32 = struct.Struct("!I")
+
+
+class Injection(NamedTuple):
+    """A state as the other kernel takes it. `body` goes into creates and updates; `once` only into creates."""
+
+    key: bytes
+    body: bytes
+    once: bytes
+
+
+def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
+    """A netlink request; `body` begins with the nfgenmsg."""
+    return _NLMSG.pack(len(body) + 16, kind, REQUEST | flags, sequence, 0) + body
+
+
+def key_of(message: bytes) -> bytes:
+    """The key: the original tuple as the kernel wrote it, and the zone if there is one.
+
+    Raises:
+        Malformed: the message has no tuples.
+    """
+    try:
+        first = _U16(message, 20)[0]
+        second = 20 + first
+        after = second + _U16(message, second)[0]
+        if first < 8 or after > len(message) or message[22] != ORIG or message[second + 2] != REPLY:
+            raise Malformed("no tuples")
+        if message[after + 2:after + 4] == b"\x12\0":  # CTA_ZONE
+            return message[20:second] + message[after:after + 8]
+        return message[20:second]
+    except (struct.error, IndexError):
+        raise Malformed("no tuples") from None
+
+
+def endpoints(message: bytes) -> tuple[bytes, bytes]:
+    """The real source and the real destination: source of the original tuple, source of the reply tuple.
+
+    4 or 16 bytes each. The message has passed `key_of`.
+    """
+    length = 16 if message[16] == 10 else 4
+    reply = 20 + _U16(message, 20)[0]
+    return message[32:32 + length], message[reply + 12:reply + 12 + length]
+
+
+def _prologue(key: bytes) -> bytes:
+    return (b"\x0a\0\0\0" if key[4:6] == b"\x2c\0" else b"\x02\0\0\0") + key
+
+
+def delete(key: bytes, sequence: int = 0) -> bytes:
+    """The request that ends a state."""
+    return request(DELETE, 0, sequence, _prologue(key))
+
+
+def get(key: bytes, sequence: int = 0) -> bytes:
+    """The request that asks for a state."""
+    return request(GET, 0, sequence, _prologue(key))
+
+
+def delete_reply(message: bytes, sequence: int = 0) -> bytes:
+    """The request that ends whatever state occupies the reply tuple of `message` (a translated port, say)."""
+    first = _U16(message, 20)[0]
+    key = key_of(message)
+    second = 20 + first
+    return request(DELETE, 0, sequence,
+                   message[16:20] + message[second:second + _U16(message, second)[0]] + key[first:])
+
+
+def reply_of(message: bytes) -> bytes:
+    """The reply tuple as the kernel wrote it."""
+    second = 20 + _U16(message, 20)[0]
+    return message[second:second + _U16(message, second)[0]]
+
+
+def inject(message: bytes) -> Injection:
+    """What to ask of this kernel, so that it has the state that `message`, of the peer's kernel, tells of.
+
+    Raises:
+        Malformed: no such state.
+    """
+    return _quick(message) or _thorough(message)
+
+
+# --- IPv4 TCP and UDP: everything at a fixed offset -----------------------------------------------------------------
+#
+#   20 ORIG  32 source  40 destination  52 protocol  60 source port  68 destination port      72 REPLY  likewise
+#   an event:    124 ID        132 STATUS  140 TIMEOUT                          148 PROTOINFO  MARK
+#   a listing:   124 STATUS    132 MARK    140 ID       148 USE   156 TIMEOUT   164 PROTOINFO
+#
+_PORTS = struct.pack("=HH", 28, PROTO | 0x8000)
+_ORIG_HEAD = struct.pack("=HHHHHH", 52, ORIG | 0x8000, 20, IP | 0x8000, 8, 1)
+_REPLY_HEAD = struct.pack("=HHHHHH", 52, REPLY | 0x8000, 20, IP | 0x8000, 8, 1)
+_DESTINATION = struct.pack("=HH", 8, 2)
+_STATUS_HEAD = struct.pack("=HH", 8, STATUS)
+_TIMEOUT_HEAD = struct.pack("=HH", 8, TIMEOUT)
+_MARK_HEAD = struct.pack("=HH", 8, MARK)
+_EVENT_HEADS = (struct.pack("=HH", 8, 12), _STATUS_HEAD, _TIMEOUT_HEAD)
+_LISTING_HEADS = (_STATUS_HEAD, _MARK_HEAD, _TIMEOUT_HEAD)
+_TCP_INFO = struct.pack("=HHHHHH", 48, PROTOINFO | 0x8000, 44, 1 | 0x8000, 5, 1)
+_NAT_SRC_HEAD = struct.pack("=HHHH", 40, NAT_SRC | 0x8000, 8, 1)
+_NAT_DST_HEAD = struct.pack("=HHHH", 40, NAT_DST | 0x8000, 8, 1)
+_NAT_MAX = struct.pack("=HH", 8, 2)
+_NAT_PORTS = struct.pack("=HHHH", 20, 3 | 0x8000, 6, 1)
+_NAT_PORT_MAX = b"\0\0" + struct.pack("=HH", 6, 2)
+_LEASE = _BE32.pack(LEASE)
+_LONGEST = _BE32.pack(LONGEST)
+_FLAGS = [bytes(((flags | LIBERAL) & FLAGS_MASK, FLAGS_MASK, 0, 0)) for flags in range(256)]
+
+_TUPLES = struct.Struct("=20x 12s4s4s4s4s8x2s2x4x2s2x 12s4s4x4s4x8x2s2x4x2s2x").unpack_from
+_EVENT = struct.Struct("=124x 4s4x 4s4s 4s4s").unpack_from
+_LISTING = struct.Struct("=124x 4s4s 4s4s 16x 4s4s").unpack_from
+
+
+class _Statuses(dict[bytes, bytes]):
+    """The kernel's status word -> the attribute to inject."""
+
+    def __missing__(self, word: bytes) -> bytes:
+        kept = _BE32.unpack(word)[0] & STATUS_KEPT | CONFIRMED
+        self[word] = made = _STATUS_HEAD + _BE32.pack(kept)
+        if len(self) > 4096:  # the kernel has 16 bits; a peer may invent more
+            self.clear()
+        return made
+
+
+_STATUSES = _Statuses()
+
+
+def _quick(m: bytes) -> Injection | None:
+    size = len(m)
+    if size < 148 or m[20:32] != _ORIG_HEAD or m[44:48] != _PORTS or m[72:84] != _REPLY_HEAD:
+        return None
+    a, status_head, status, timeout_head, timeout = _EVENT(m)
+    mark = b""
+    if (a, status_head, timeout_head) == _EVENT_HEADS:
+        at = 148
+    elif size >= 164:
+        a, status, b, mark, timeout_head, timeout = _LISTING(m)
+        if (a, b, timeout_head) != _LISTING_HEADS:
+            return None
+        mark = m[132:140]
+        at = 164
+    else:
+        return None
+    if at + 48 <= size and m[at:at + 12] == _TCP_INFO:
+        info = m[at:at + 36] + _FLAGS[m[at + 36]] + m[at + 40:at + 44] + _FLAGS[m[at + 44]]
+        at += 48
+    elif m[52] == TCP:
+        return None  # the event does not say how the connection stands
+    else:
+        info = b""
+    if at + 8 == size and m[at:at + 4] == _MARK_HEAD:
+        mark = m[at:]
+    elif at != size:
+        return None
+    _, src, _, dst, _, sport, dport, _, rsrc, rdst, rsport, rdport = _TUPLES(m)
+    once = b""
+    if src != rdst or sport != rdport:
+        once = b"".join((_NAT_SRC_HEAD, rdst, _NAT_MAX, rdst, _NAT_PORTS, rdport, _NAT_PORT_MAX, rdport, b"\0\0"))
+    if dst != rsrc or dport != rsport:
+        once += b"".join((_NAT_DST_HEAD, rsrc, _NAT_MAX, rsrc, _NAT_PORTS, rsport, _NAT_PORT_MAX, rsport, b"\0\0"))
+    timeout = _LEASE if timeout < _LEASE else timeout if timeout < _LONGEST else _LONGEST
+    return Injection(m[20:72], b"".join((
+        m[16:72], _REPLY_HEAD, dst, _DESTINATION, src, m[44:60], dport, m[62:68], sport, b"\0\0",
+        _STATUSES[status], _TIMEOUT_HEAD, timeout, info, mark)), once)
+
+
+# --- every other state ----------------------------------------------------------------------------------------------
+
+
+def _thorough(m: bytes) -> Injection:
+    key = key_of(m)
+    attributes = table(m, 20, len(m))
+    orig, reply = _tuple(attributes[ORIG]), _tuple(attributes[REPLY])
+    protocol = orig.proto.get(PROTO_NUM, b"\0")[:1]
+    timeout = _number(attributes.get(TIMEOUT, b"")) or LEASE
+    status = _number(attributes.get(STATUS, b""))
+    body = [m[16:20], key[:_U16(m, 20)[0]], key[_U16(m, 20)[0]:], _inverse(orig, reply),
+            attribute(STATUS, _BE32.pack(status & STATUS_KEPT | CONFIRMED)),
+            attribute(TIMEOUT, _BE32.pack(min(max(timeout, LEASE), LONGEST)))]
+    if protocol == bytes((TCP,)) and PROTOINFO in attributes:
+        body.append(_tcp_info(attributes[PROTOINFO]))
+    elif PROTOINFO in attributes:
+        body.append(attribute(PROTOINFO | 0x8000, attributes[PROTOINFO]))
+    body += [attribute(kind, attributes[kind]) for kind in KEPT if kind in attributes]
+    if any(attributes.get(SYNPROXY, b"")[4::8]):
+        body.append(attribute(SYNPROXY, attributes[SYNPROXY]))
+    once = [_nat(NAT_SRC, orig.source, orig.source_port, reply.destination, reply.destination_port),
+            _nat(NAT_DST, orig.destination, orig.destination_port, reply.source, reply.source_port)]
+    if protocol == bytes((TCP,)) and PROTOINFO not in attributes:
+        # This event does not say how the connection stands: an assured one that we have to create is established.
+        once.append(_tcp_info(nest(1, attribute(1, _ESTABLISHED)) if status & ASSURED else b""))
+    if HELP in attributes:
+        name = table(attributes[HELP], 0, len(attributes[HELP])).get(1, b"")
+        once.append(nest(HELP, attribute(1, name)))
+    if MASTER in attributes:
+        once.append(attribute(MASTER | 0x8000, attributes[MASTER]))
+    return Injection(key, b"".join(body), b"".join(once))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuple:
+    addresses: dict[int, bytes]
+    proto: dict[int, bytes]
+    zone: bytes
+
+    @property
+    def source(self) -> bytes:
+        return self.addresses.get(1) or self.addresses.get(3) or b""
+
+    @property
+    def destination(self) -> bytes:
+        return self.addresses.get(2) or self.addresses.get(4) or b""
+
+    @property
+    def source_port(self) -> bytes:
+        """The port; for an echo its id, which NAT treats like a source port."""
+        return self.proto.get(SOURCE_PORT) or self.proto.get(ICMP_ID) or self.proto.get(ICMPV6_ID) or b""
+
+    @property
+    def destination_port(self) -> bytes:
+        return self.proto.get(DESTINATION_PORT) or self.proto.get(ICMP_ID) or self.proto.get(ICMPV6_ID) or b""
+
+
+def _tuple(value: bytes) -> _Tuple:
+    parts = table(value, 0, len(value))
+    if IP not in parts or PROTO not in parts:
+        raise Malformed("a tuple without addresses or protocol")
+    found = _Tuple(table(parts[IP], 0, len(parts[IP])), table(parts[PROTO], 0, len(parts[PROTO])),
+                   attribute(TUPLE_ZONE, parts[TUPLE_ZONE]) if TUPLE_ZONE in parts else b"")
+    if len(found.source) not in (4, 16) or len(found.destination) != len(found.source):
+        raise Malformed("a tuple without addresses")
+    return found
+
+
+def _inverse(orig: _Tuple, reply: _Tuple) -> bytes:
+    """The reply tuple that the kernel would have computed without NAT.
+
+    ICMP: type and code are the reply's own (an echo is answered by type 0), the id is the original one.
+    """
+    addresses = [attribute(INVERSE_IP.get(kind, kind), value) for kind, value in orig.addresses.items()]
+    kept = (ICMP_ID, ICMPV6_ID)
+    if any(kind in orig.proto for kind in kept):
+        proto = [attribute(kind, orig.proto.get(kind, value) if kind in kept else value)
+                 for kind, value in reply.proto.items()]
+    else:
+        proto = [attribute(INVERSE_PROTO.get(kind, kind), value) for kind, value in orig.proto.items()]
+    return nest(REPLY, nest(IP, *addresses), nest(PROTO, *proto), reply.zone)
+
+
+def _nat(kind: int, address: bytes, port: bytes, new_address: bytes, new_port: bytes) -> bytes:
+    if address == new_address and port == new_port:
+        return b""
+    lowest, highest = (1, 2) if len(new_address) == 4 else (4, 5)
+    ports = nest(3, attribute(1, new_port), attribute(2, new_port)) if new_port else b""
+    return nest(kind, attribute(lowest, new_address), attribute(highest, new_address), ports)
+
+
+def _tcp_info(value: bytes) -> bytes:
+    """PROTOINFO with both directions liberal."""
+    inner = table(value, 0, len(value)).get(1, b"")
+    tcp = table(inner, 0, len(inner))
+    for kind in (4, 5):
+        flags = tcp.get(kind, b"") or b"\0"
+        tcp[kind] = _FLAGS[flags[0]][:2]
+    return nest(PROTOINFO, nest(1, *(attribute(kind, v) for kind, v in tcp.items())))
+
+
+def bare(once: bytes) -> bytes:
+    """`once` without helper and master: for a node that has no such helper, or not the master."""
+    return b"".join(once[a:b] for kind, a, b in walk(once, 0, len(once)) if kind not in (HELP, MASTER))
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value[:4], "big")
+
+
+def merge(earlier: bytes, later: bytes) -> bytes:
+    """One message that says what two of the same state say: events tell only the parts that changed.
+
+    The later one is true; attributes that only the earlier one has are added, and its header stays: a state that
+    the peer has not heard of remains new.
+
+    Raises:
+        Malformed: an attribute is cut off.
+    """
+    if len(earlier) == len(later) and earlier[124:128] == later[124:128] and earlier[148:152] == later[148:152]:
+        return earlier[:16] + later[16:]
+    have = {kind for kind, _, _ in walk(later, 20, len(later))}
+    body = later[16:] + b"\0" * (-len(later) & 3)
+    for kind, start, end in walk(earlier, 20, len(earlier)):
+        if kind not in have:
+            body += earlier[start:end] + b"\0" * (start - end & 3)
+    return _NLMSG.pack(len(body) + 16, *_NLMSG.unpack_from(earlier)[1:]) + body
