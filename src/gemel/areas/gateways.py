@@ -1,7 +1,7 @@
 """System > Routing: gateways, default gateways and static routes. Synchronised together (*static routes*)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
 
@@ -35,7 +35,7 @@ class Gateway(Item):
     description: Line = field("", label="Description", help="For people.")
 
     @classmethod
-    def id_for(cls, values: Mapping[str, Any]) -> str:
+    def id_for(cls, values: Mapping[str, Any], taken: Collection[str]) -> str:
         # Interfaces refer to gateways and stay on their node while gateways synchronise: both nodes must find the same
         # id.
         name = str(values.get("name", "")).lower()

@@ -5,7 +5,7 @@ Everything else refers to an interface by its id (``wan``, ``lan``, ``opt1``…)
 Reference pfsense-semantics §1.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from typing import Any
 
@@ -55,8 +55,8 @@ class Interface(Item):
     )
 
     @classmethod
-    def id_for(cls, values: Mapping[str, Any]) -> str:
-        raise NotImplementedError("interface ids are given out by `assigned`")
+    def id_for(cls, values: Mapping[str, Any], taken: Collection[str]) -> str:
+        return next_id(taken)
 
     def called(self) -> tuple[str, ...]:
         return (self.description,) if self.description else ()

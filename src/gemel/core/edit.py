@@ -77,7 +77,7 @@ def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any
         raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
     items: list[dict[str, Any]] = data["items"]
     if edit.verb == "add":
-        new = {"id": area.item.id_for(edit.values or {}), **(edit.values or {})}
+        new = {"id": area.item.id_for(edit.values or {}, [i["id"] for i in items]), **(edit.values or {})}
         if any(i["id"] == new["id"] for i in items):
             raise Invalid([Problem(f"{area.name}[{new['id']}]", "there is one with this id already")])
         items.insert(_place(area, items, new, edit.position), new)

@@ -5,7 +5,7 @@ and diff read it from there (`describe`).
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -32,7 +32,7 @@ class Item(Model):
     id: ItemId = Field(default_factory=new_id, title="Id", description="Stable identity; made at creation.")
 
     @classmethod
-    def id_for(cls, values: Mapping[str, Any]) -> str:
+    def id_for(cls, values: Mapping[str, Any], taken: Collection[str]) -> str:
         """The id of a new item: random, unless both nodes must come to the same one by themselves."""
         return new_id()
 
