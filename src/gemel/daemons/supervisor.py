@@ -7,6 +7,7 @@ machine, from the same `processes`. What is to be done when, `watch` decides; he
 import contextlib
 import fcntl
 import os
+import pwd
 import select
 import signal
 import socket
@@ -67,7 +68,7 @@ class Machine:
         whole = tuple(sys.executable if a == PYTHON else a for a in argv)
         environment = dict(os.environ)
         if process.user is not None:
-            whole = (*POWERLESS, f"--reuid={process.user}", f"--regid={process.user}", "--", *whole)
+            whole = (*POWERLESS, *_identity(process.user), "--", *whole)
         if sockets:
             whole = (*LISTENER, *whole)
             environment["LISTEN_FDS"] = str(len(sockets))
@@ -165,6 +166,14 @@ class Supervisor:
     def _refuse_daemon(self, name: str) -> None:
         if any(name == p.name for p in PROCESSES):
             raise Refused(f"{name} is one of Gemel's own daemons and no service")
+
+
+def _identity(user: str) -> tuple[str, str]:
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise OSError(f"there is no user {user}") from None
+    return f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}"
 
 
 def _report(ward: Ward, now: float) -> doors.ServiceReport:
