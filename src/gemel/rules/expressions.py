@@ -57,10 +57,10 @@ def condition(term: Term, family: Family) -> str:
     if term.destination is not None:
         words.append(_addresses("daddr", term.destination, family))
     if term.types is not None:
-        words.append(f"{'icmp' if family == 4 else 'icmpv6'} type {number_list(term.types)} ")
+        words.append(f"{'icmp' if family == 4 else 'icmpv6'} type {number_list(term.types.spans)} ")
     elif term.source_ports is None and term.destination_ports is None:
         if term.protocols is not None:
-            words.append(f"meta l4proto {number_list(term.protocols)} ")
+            words.append(f"meta l4proto {number_list(term.protocols.spans)} ")
     else:
         words.append(_ports(term))
     return "".join(words)
@@ -75,8 +75,8 @@ def _addresses(field: str, side: Side, family: Family) -> str:
 
 
 def _ports(term: Term) -> str:
-    header = PORT_HEADERS.get(term.protocols) if term.protocols else None
-    words = [] if header or term.protocols is None else [f"meta l4proto {number_list(term.protocols)} "]
+    header = PORT_HEADERS.get(term.protocols.spans) if term.protocols else None
+    words = [] if header or term.protocols is None else [f"meta l4proto {number_list(term.protocols.spans)} "]
     for field, side in (("sport", term.source_ports), ("dport", term.destination_ports)):
         if side is not None:
             value = f"@{port_set_name(side.sets[0])}" if side.sets else number_list(side.spans)

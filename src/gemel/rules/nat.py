@@ -11,7 +11,7 @@ from gemel.rules.addresses import Family, Range, address_text
 from gemel.rules.expressions import condition, identifier, quoted, span_text
 from gemel.rules.ir import SCTP, TCP, UDP, Match, Policy, PortForward, SourceNat
 from gemel.rules.ruleset import Chain, Collection, Table
-from gemel.rules.terms import Names, Span, Term, terms
+from gemel.rules.terms import Names, Side, Span, Term, terms
 
 PORTED: tuple[Span, ...] = ((TCP, TCP), (UDP, UDP), (SCTP, SCTP))
 
@@ -103,10 +103,10 @@ def _source_actions(mapping: SourceNat, term: Term) -> Iterator[tuple[Term, str]
         return
     snat = f"snat {'ip' if mapping.to.family == 4 else 'ip6'} to"
     # Only what has ports can have them changed: other protocols follow in a statement of their own.
-    protocols = tuple(p for p in PORTED if term.protocols is None or covers(term.protocols, p[0]))
+    protocols = tuple(p for p in PORTED if term.protocols is None or covers(term.protocols.spans, p[0]))
     if protocols and not mapping.static_port and term.types is None:
         ports = span_text(mapping.ports)
-        yield term._replace(protocols=protocols), f"{snat} {target_text(mapping.to, bracket=True)}:{ports}"
-        if protocols == term.protocols or term.source_ports or term.destination_ports:
+        yield term._replace(protocols=Side(protocols)), f"{snat} {target_text(mapping.to, bracket=True)}:{ports}"
+        if term.protocols == Side(protocols) or term.source_ports or term.destination_ports:
             return
     yield term, f"{snat} {target_text(mapping.to)}"

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 
 from gemel.rules.addresses import Family, Range, merge, merge_spans, range_text
 from gemel.rules.expressions import address_list, alias_name, identifier, number_list, port_set_name, quoted
+from gemel.rules.grouping import Contents, readable_contents
 from gemel.rules.ir import CARP, LOG_GROUP, Interface, Policy
 from gemel.rules.layout import lay_out
 from gemel.rules.nat import nat_table
@@ -41,9 +42,10 @@ def compile(policy: Policy, previous: Ruleset | None = None) -> Ruleset:
     if len({i.id for i in policy.interfaces}) != len(policy.interfaces):
         raise ValueError("two interfaces have the same id")
     ranks = Ranks(previous.ranks if previous else {})
+    contents = {family: readable_contents(names, family) for family in FAMILIES}
     table = Table(dict(_named_sets(policy)))
     for interface in policy.interfaces:
-        _interface(table, policy, interface, names, ranks)
+        _interface(table, policy, interface, names, contents, ranks)
     _frame(table, policy)
     nat = nat_table(policy, names)
     return Ruleset({"gemel": table, "gemel_nat": nat}, ranks.numbers)
@@ -65,12 +67,14 @@ def address_set(family: Family, ranges: Iterable[Range]) -> Collection:
     return Collection("set", f"type {kind}; flags interval;", {range_text(r): "" for r in ranges})
 
 
-def _interface(table: Table, policy: Policy, interface: Interface, names: Names, ranks: Ranks) -> None:
+def _interface(table: Table, policy: Policy, interface: Interface, names: Names, contents: dict[Family, Contents],
+               ranks: Ranks) -> None:  # fmt: skip
     name = f"if_{identifier(interface.id)}"
     rules = [*interface.automatic, *interface.rules]
     numbers = ranks.of(name, [rule.id for rule in rules])
     for family in FAMILIES:
-        lay_out(table, f"{name}_{family}", family, list(zip(numbers, rules, strict=True)), names)
+        numbered = list(zip(numbers, rules, strict=True))
+        lay_out(table, f"{name}_{family}", family, numbered, names, contents[family])
     lines = [*_blocked_sources(policy, interface), *_lockout(interface),
              f"meta nfproto vmap {{ ipv4 : goto {name}_4, ipv6 : goto {name}_6 }}"]  # fmt: skip
     table.chains[name] = Chain("", tuple(lines))

@@ -42,12 +42,12 @@ class Term(NamedTuple):
     """Conditions on the fields of a packet of one family; None means any. Ports and types imply their protocols."""
 
     rank: int
-    protocols: tuple[Span, ...] | None
+    protocols: Side | None
     source: Side | None
     destination: Side | None
     source_ports: Side | None
     destination_ports: Side | None
-    types: tuple[Span, ...] | None
+    types: Side | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _sides_of(ranges: tuple[Range, ...], aliases: tuple[str, ...], negated: bool
     return sides
 
 
-Transport = tuple[tuple[Span, ...] | None, Side | None, Side | None, tuple[Span, ...] | None]
+Transport = tuple[Side | None, Side | None, Side | None, Side | None]
 
 
 def _transports(match: Match, family: Family) -> list[Transport]:
@@ -144,5 +144,5 @@ def _port_sides(ports: Ports | None) -> list[Side | None]:
     return sides
 
 
-def _numbers(numbers: frozenset[int] | set[int]) -> tuple[Span, ...]:
-    return merge_spans((n, n) for n in numbers)
+def _numbers(numbers: frozenset[int] | set[int]) -> Side:
+    return Side(merge_spans((n, n) for n in numbers))
