@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -225,7 +226,8 @@ class Lab:
 
     def exec(self, machine: str, *argv: str, text: str | None = None, check: bool = True, timeout: float = 60) -> str:
         """Run a command on a node or host to its end; returns what it printed."""
-        return namespace.run(*self.command(machine, *argv), text=text, check=check, timeout=timeout)
+        shown = f"{machine}: {shlex.join(argv)}"
+        return namespace.run(*self.command(machine, *argv), text=text, check=check, timeout=timeout, shown=shown)
 
     def start(self, machine: str, *argv: str, **how: Any) -> subprocess.Popen[str]:
         """Start a command on a node or host and do not wait for it; `how` as for ``subprocess.Popen``."""

@@ -1,6 +1,7 @@
 """Network namespaces by name, and the processes in them."""
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -15,18 +16,21 @@ class LabError(Exception):
     """The lab cannot do this; the text is for the person who asked."""
 
 
-def run(*argv: str, text: str | None = None, check: bool = True, timeout: float = 120) -> str:
-    """Run a command to its end and return what it printed.
+def run(
+    *argv: str, text: str | None = None, check: bool = True, timeout: float = 120, shown: str | None = None
+) -> str:
+    """Run a command to its end and return what it printed. `text` is its input, `shown` its name in an error.
 
     Raises:
         LabError: it failed (unless `check` is false) or took longer than `timeout` seconds.
     """
+    name = shown or shlex.join(argv)
     try:
         done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
-        raise LabError(f"{' '.join(argv)}: no end after {timeout:.0f} s") from None
+        raise LabError(f"{name}: no end after {timeout:.0f} s") from None
     if check and done.returncode:
-        raise LabError(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()}")
+        raise LabError(f"{name}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
