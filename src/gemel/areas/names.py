@@ -41,6 +41,27 @@ class Names:
                 return f"{self.known_interfaces.get(key, key)} {kind}"
 
 
+_OF_INTERFACES = ("interface", "synchronize_interface")
+_OF_GATEWAYS = ("gateway", "gateway6", "default4", "default6")
+
+
+def words_of(values: Mapping[str, Any], names: Names) -> dict[str, str]:
+    """Field -> people's words, for the fields whose stored value reads otherwise."""
+    words = {}
+    for field, value in values.items():
+        if not isinstance(value, str) or not value:
+            continue
+        if field in _OF_INTERFACES:
+            shown = names.known_interfaces.get(value, names.show(value))
+        elif field in _OF_GATEWAYS:
+            shown = names.known_gateways.get(value, value)
+        else:
+            shown = names.show(value)
+        if shown != value:
+            words[field] = shown
+    return words
+
+
 def names_of(areas: Mapping[str, Any]) -> Names:
     """The look-ups for these areas. Tolerates whatever is not well-formed: that is for the models to say."""
     interfaces = {

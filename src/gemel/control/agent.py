@@ -1,0 +1,290 @@
+"""What can be asked of the agent: the one that changes things. Every question carries a session's token.
+
+An empty token is the unix user root, who is admin. webd passes on the token that the person it serves was given, so
+that a taken webd is nobody in particular.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.control.door import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem as it travels: `level` is error or warning."""
+
+    path: str
+    text: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a login gives: valid for `seconds` after each use."""
+
+    token: str
+    username: str
+    privileges: tuple[str, ...]
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Login(Question[Session]):
+    """Trade name and password for a session. Refused in one form of words, whatever was wrong."""
+
+    username: str
+    password: str
+    remote: str = ""
+    answer_shape = Session
+
+
+@dataclass(frozen=True, slots=True)
+class Logout(Question[None]):
+    """End this session."""
+
+    token: str
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An area's values, secrets hidden, as they would be after Apply (or as they run).
+
+    `values` are stored ones, `words` the same where people use other words (``net:opt1`` -> ``SYNC net``), by item id
+    and field (the area's own fields under ""). `etags` by item id.
+    """
+
+    area: str
+    values: dict[str, Any]
+    words: dict[str, dict[str, str]]
+    etags: dict[str, str]
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Show(Question[Shown]):
+    """One area: pending changes included unless `running`."""
+
+    area: str
+    running: bool = False
+    token: str = ""
+    answer_shape = Shown
+
+
+@dataclass(frozen=True, slots=True)
+class EditOrder:
+    """One edit, see `core.edit.Edit`."""
+
+    area: str
+    verb: str
+    item: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    position: str = "bottom"
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The items made or touched, the warnings, and the revision if it was applied at once (0: it is pending)."""
+
+    items: tuple[str, ...]
+    warnings: tuple[Finding, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Question[Changed]):
+    """Save edits, all or none. With `apply`, or where the page only says *Save*, they are made real at once."""
+
+    edits: tuple[EditOrder, ...]
+    apply: bool = False
+    message: str = ""
+    token: str = ""
+    answer_shape = Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One change of a diff, in stored values."""
+
+    path: str
+    kind: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class DiffReport:
+    """What differs, who saved it, and what would be said about it."""
+
+    changes: tuple[Difference, ...]
+    authors: dict[str, str]
+    problems: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diff(Question[DiffReport]):
+    """What is pending over what runs; or between two revisions (0: what runs)."""
+
+    before: int = 0
+    after: int = -1
+    token: str = ""
+    answer_shape = DiffReport
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A revision that now runs. `steps` is how many things on the machine had to change, `seconds` how long it took."""
+
+    revision: int
+    steps: int
+    seconds: float
+    warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Question[Applied]):
+    """Make what is pending real, in one transaction; only some `areas` if named."""
+
+    areas: tuple[str, ...] = ()
+    message: str = ""
+    token: str = ""
+    answer_shape = Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Discard(Question[None]):
+    """Forget what is pending; only some `areas` if named."""
+
+    areas: tuple[str, ...] = ()
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionHead:
+    """One line of the history."""
+
+    number: int
+    who: str
+    where: str
+    when: float
+    message: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions(Question[tuple[RevisionHead, ...]]):
+    """The history, newest first."""
+
+    token: str = ""
+    answer_shape = tuple[RevisionHead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restore(Question[Applied]):
+    """Apply an old revision again, as a new one."""
+
+    number: int
+    token: str = ""
+    answer_shape = Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Export(Question[dict[str, Any]]):
+    """The whole configuration as JSON values, secrets included (root and admins only). 0: what runs."""
+
+    number: int = 0
+    token: str = ""
+    answer_shape = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Import(Question[Applied]):
+    """Apply a whole configuration as a new revision."""
+
+    config: dict[str, Any]
+    message: str = ""
+    token: str = ""
+    answer_shape = Applied
+
+
+@dataclass(frozen=True, slots=True)
+class SetPassword(Question[None]):
+    """Give an account a new password (its own, or with all privileges anybody's). Applied at once."""
+
+    username: str
+    password: str
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Question[dict[str, Any]]):
+    """The status of this node, as ``gemel status --json`` prints it (facts.status)."""
+
+    token: str = ""
+    answer_shape = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance(Question[None]):
+    """Enter or leave persistent CARP maintenance mode."""
+
+    on: bool
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnableCarp(Question[None]):
+    """Enable CARP, or disable it until it is enabled again or the node reboots."""
+
+    on: bool
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncNow(Question[None]):
+    """Push the configuration to the peer now; how it went is in the status."""
+
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """Certificates' fingerprints: this node's, its GUI's, and the peer's if it is pinned."""
+
+    node: str
+    web: str
+    peer: str | None
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskFingerprints(Question[Fingerprints]):
+    """For comparison by eye."""
+
+    token: str = ""
+    answer_shape = Fingerprints
+
+
+@dataclass(frozen=True, slots=True)
+class PinPeer(Question[None]):
+    """Trust the peer with this fingerprint (empty: forget the pinned one)."""
+
+    fingerprint: str
+    token: str = ""
+    answer_shape = None
+
+
+QUESTIONS = (
+    Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
+    Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer,
+)  # fmt: skip
+
+READING = (Show, Diff, Revisions, Status, AskFingerprints, Logout)
+"""What the privilege *read-only* may ask."""

@@ -1,0 +1,9 @@
+"""The agent: the one process that changes this machine, and the one that answers for it.
+
+__main__      wires the parts together, opens the door, waits
+transaction   wants made real, all or none
+desk          the configuration: show, change, diff, apply, restore
+accounts      passwords, sessions, who may ask what
+peer          what synchronisation needs of this node
+report        the status, gathered from the daemons
+"""

@@ -1,0 +1,125 @@
+"""`python -m gemel.daemons.agent`: wires the parts together, opens the door, and waits."""
+
+import contextlib
+import grp
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from gemel.areas.every import SCHEMA
+from gemel.areas.high_availability import HIGH_AVAILABILITY
+from gemel.areas.system import SYSTEM
+from gemel.control import agent as agent_questions
+from gemel.control import carpd, flowd, paths, peer, supervisor
+from gemel.control.door import Door, Question, Refused, Unreachable, ask
+from gemel.core.config import Config
+from gemel.core.want import Service
+from gemel.daemons.agent.accounts import Access
+from gemel.daemons.agent.answers import Answers
+from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.transaction import Transaction
+from gemel.effects.keys import KeyPair, make_keys
+from gemel.effects.machine import Failed, Machine
+from gemel.effects.store import Store
+from gemel.sync.pusher import Pusher
+from gemel.sync.server import PeerServer
+
+WEB_GROUP = "gemel-web"
+DAEMONS: dict[str, tuple[str, Question[Any]]] = {
+    "carpd": (paths.CARPD_DOOR, carpd.ReloadCarp()),
+    "flowd": (paths.FLOWD_DOOR, flowd.ReloadFlows()),
+}
+
+log = logging.getLogger("gemel.agent")
+
+
+def tell(daemon: str) -> None:
+    """Say to a daemon that its settings changed. One that does not run reads them when it starts."""
+    door, question = DAEMONS[daemon]
+    with contextlib.suppress(Unreachable):
+        try:
+            ask(door, question, timeout=5.0)
+        except Refused as error:
+            raise Failed(f"{daemon} does not take its settings: {error}") from error
+
+
+def run_service(want: Service) -> None:
+    """Have the supervisor run a service, or let it read its files again."""
+    user = None if want.user == "root" else want.user
+    try:
+        ask(paths.SUPERVISOR_DOOR, supervisor.StartService(want.name, want.argv, user))
+    except (Refused, Unreachable) as error:
+        raise Failed(f"service {want.name}: {error}") from error
+
+
+def end_service(name: str) -> None:
+    """Have the supervisor stop a service."""
+    with contextlib.suppress(Unreachable):
+        ask(paths.SUPERVISOR_DOOR, supervisor.StopService(name))
+
+
+def web_group() -> int:
+    """The group of the unprivileged web server, -1 where there is none."""
+    try:
+        return grp.getgrnam(WEB_GROUP).gr_gid
+    except KeyError:
+        return -1
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="agent: %(message)s")
+    group = web_group()
+    run = Path(paths.RUN)
+    run.mkdir(mode=0o755, parents=True, exist_ok=True)
+    machine = Machine(run, tell, run_service, end_service)
+    transaction = Transaction(machine, run / "have.json")
+    changed = Changes()
+    desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed)
+    desk.start()
+    node_pair = KeyPair(Path(paths.NODE_KEY), Path(paths.NODE_CERTIFICATE))
+    web_pair = KeyPair(Path(paths.WEB_KEY), Path(paths.WEB_CERTIFICATE))
+    make_keys(desk.config[SYSTEM].hostname, node_pair, web_pair, group)
+    node = ThisNode(desk, time.time, lambda: tell("flowd"))
+    pusher = Pusher(node)
+    changed.pusher = pusher
+    server = PeerServer(node)
+    access = Access(lambda: desk.config, time.monotonic)
+    answers = Answers(desk, transaction, node, pusher, server, access)
+    questions = (*agent_questions.QUESTIONS, *peer.QUESTIONS)
+    Door(paths.AGENT_DOOR, questions, answers, mode=0o660 if group >= 0 else 0o600, gid=group)
+    pusher.start()
+    log.info("ready (revision %d)", desk.number)
+    _until_told()
+    pusher.stop()
+
+
+class Changes:
+    """What follows a new revision: the peer gets it, if this node pushes."""
+
+    pusher: Pusher | None = None
+
+    def __call__(self, before: Config, after: Config) -> None:
+        if self.pusher is not None:
+            self.pusher.trigger()
+        elif after[HIGH_AVAILABILITY].synchronize_config_to:
+            log.info("the peer gets this once the agent is ready")
+
+
+def _until_told() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    os.umask(0o077)
+    told.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Passwords, sessions, and who may ask what. Privileges are looked up at each question: a taken right is gone at
+once."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from gemel.areas.users import ADMIN, USERS
+from gemel.control.agent import READING, Login, Session
+from gemel.control.door import Caller, Refused
+from gemel.core.config import Config
+from gemel.core.model import plain
+from gemel.sync.trust import scram_verifier
+
+SESSION_SECONDS = 4 * 3600
+FAILURES_BEFORE_LOCK = 5
+LOCK_SECONDS = 60.0
+SHORTEST_PASSWORD = 8
+ADMIN_NAME = "admin"
+
+log = logging.getLogger(__name__)
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash(secrets.token_hex(8))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account as it is now."""
+
+    name: str
+    password_hash: str
+    scram: str
+    privileges: tuple[str, ...]
+    disabled: bool = False
+
+    def may(self, privilege: str) -> bool:
+        """Whether it holds that privilege, or all."""
+        return not self.disabled and (privilege in self.privileges or "all" in self.privileges)
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int = 0
+    until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Open:
+    username: str
+    until: float = field(default=0.0)
+
+
+def account(config: Config, username: str) -> Account | None:
+    """The account of that name."""
+    if username.lower() == ADMIN_NAME:
+        admin = config[ADMIN]
+        return Account(ADMIN_NAME, admin.password_hash, admin.scram, ("all",))
+    for user in config[USERS].items:
+        if user.name == username:
+            return Account(user.name, user.password_hash, user.scram, tuple(user.privileges), user.disabled)
+    return None
+
+
+def knows(config: Config, username: str, password: str) -> bool:
+    """Whether these are the credentials of an account that is not disabled. Takes as long for an unknown one."""
+    found = account(config, username)
+    try:
+        _hasher.verify(found.password_hash if found and found.password_hash else _NOBODY, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+    return bool(found and found.password_hash and not found.disabled)
+
+
+def hashed(username: str, password: str) -> dict[str, str]:
+    """The fields that a password becomes.
+
+    Raises:
+        Refused: it is too short, or the user's name.
+    """
+    if len(password) < SHORTEST_PASSWORD:
+        raise Refused("the password is too short", [_finding(f"at least {SHORTEST_PASSWORD} characters are needed")])
+    if password.lower() == username.lower():
+        raise Refused("the password is the user name", [_finding("must not be the user name")])
+    return {"password_hash": _hasher.hash(password), "scram": scram_verifier(password)}
+
+
+def _finding(text: str) -> dict[str, Any]:
+    return {"path": "password", "text": text, "level": "error"}
+
+
+def with_password(config: Config, username: str, password: str) -> Config:
+    """The configuration with a new password for an account.
+
+    Raises:
+        Refused: there is no such account, or the password will not do.
+    """
+    fields = hashed(username, password)
+    if username.lower() == ADMIN_NAME:
+        return config.having(admin=config[ADMIN].model_copy(update=fields))
+    users = config[USERS]
+    if not any(u.name == username for u in users.items):
+        raise Refused(f"there is no account {username!r}")
+    items = [{**plain(u), **fields} if u.name == username else plain(u) for u in users.items]
+    return config.having(users=type(users).model_validate({"items": items}))
+
+
+class Access:
+    """Sessions, and the decision for each question."""
+
+    def __init__(self, config: Callable[[], Config], clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        self._sessions: dict[str, _Open] = {}
+        self._failures: dict[str, _Failures] = {}
+        self._lock = threading.Lock()
+
+    def login(self, asked: Login) -> Session:
+        """Open a session.
+
+        Raises:
+            Refused: wrong name or password, no privilege that needs a session, or too many failures.
+        """
+        now = self._clock()
+        with self._lock:
+            failures = self._failures.setdefault(asked.remote, _Failures())
+            if failures.until > now:
+                raise Refused(f"too many failed logins: try again in {int(failures.until - now) + 1} s")
+        config = self._config()
+        if not knows(config, asked.username, asked.password):
+            self._failed(asked, now)
+            raise Refused("wrong user name or password")
+        found = account(config, asked.username)
+        assert found is not None
+        if not (found.may("read-only") or found.may("all")):
+            raise Refused("this account may not log in here")
+        with self._lock:
+            self._failures.pop(asked.remote, None)
+            self._sessions = {t: s for t, s in self._sessions.items() if s.until > now}
+            token = secrets.token_urlsafe(32)
+            self._sessions[token] = _Open(found.name, now + SESSION_SECONDS)
+        return Session(token, found.name, found.privileges, SESSION_SECONDS)
+
+    def logout(self, token: str) -> None:
+        """End a session."""
+        with self._lock:
+            self._sessions.pop(token, None)
+
+    def who(self, question: Any, caller: Caller) -> str:
+        """The name of whoever asks, if they may ask this.
+
+        Raises:
+            Refused: they may not.
+        """
+        token = getattr(question, "token", "")
+        if not token:
+            if caller.uid == 0:
+                return "root"
+            raise Refused("log in first")
+        now = self._clock()
+        with self._lock:
+            session = self._sessions.get(token)
+            if session is None or session.until < now:
+                raise Refused("the session is over: log in again")
+            session.until = now + SESSION_SECONDS
+        found = account(self._config(), session.username)
+        if found is None or found.disabled:
+            raise Refused("the account is gone or disabled")
+        if not found.may("all") and not (found.may("read-only") and isinstance(question, READING)):
+            raise Refused(f"{session.username} may not do this: the privilege 'all' is needed")
+        return session.username
+
+    def _failed(self, asked: Login, now: float) -> None:
+        log.warning("failed login as %r from %s", asked.username[:64], asked.remote or "this machine")
+        with self._lock:
+            failures = self._failures.setdefault(asked.remote, _Failures())
+            failures.count += 1
+            if failures.count >= FAILURES_BEFORE_LOCK:
+                failures.count, failures.until = 0, now + LOCK_SECONDS

@@ -1,0 +1,191 @@
+"""The agent's answers, one method for each question on the door's list (`control.agent`)."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gemel.areas.high_availability import HIGH_AVAILABILITY
+from gemel.areas.names import names_of, words_of
+from gemel.areas.users import USERS
+from gemel.control import agent as ask
+from gemel.control.door import Caller, Refused
+from gemel.control.paths import WEB_CERTIFICATE
+from gemel.control.peer import PeerAnswer, PeerCall
+from gemel.core.edit import Edit, etag
+from gemel.core.model import is_marked, plain
+from gemel.core.problem import Invalid, Problem
+from gemel.core.revision import HIDDEN, Origin
+from gemel.daemons.agent.accounts import ADMIN_NAME, Access, hashed, with_password
+from gemel.daemons.agent.desk import Desk, Made
+from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.report import gathered
+from gemel.daemons.agent.transaction import Transaction
+from gemel.effects.machine import Failed
+from gemel.sync.identity import pem_fingerprint
+from gemel.sync.pusher import Pusher
+from gemel.sync.server import PeerServer
+
+
+class Answers:
+    """Called by the door with each question and its caller; decides who may, and turns refusals into words."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        transaction: Transaction,
+        node: ThisNode,
+        pusher: Pusher,
+        server: PeerServer,
+        access: Access,
+    ) -> None:
+        self._desk = desk
+        self._transaction = transaction
+        self._node = node
+        self._pusher = pusher
+        self._server = server
+        self._access = access
+        self._by_question: dict[type, Callable[[Any, str], Any]] = {
+            ask.Logout: lambda q, _: self._access.logout(q.token),
+            ask.Show: self._show,
+            ask.Change: self._change,
+            ask.Diff: self._diff,
+            ask.Apply: lambda q, who: _applied(self._desk.apply(q.areas, _origin(q, who), q.message)),
+            ask.Discard: lambda q, _: self._desk.discard(q.areas),
+            ask.Revisions: self._revisions,
+            ask.Restore: self._restore,
+            ask.Export: lambda q, _: self._desk.schema.dump(self._desk.at(q.number)),
+            ask.Import: self._import,
+            ask.SetPassword: self._set_password,
+            ask.Status: lambda *_: self.status(),
+            ask.Maintenance: lambda q, _: self._desk.set_node(replace(self._desk.node, maintenance=q.on)),
+            ask.EnableCarp: lambda q, _: self._desk.set_node(replace(self._desk.node, carp_disabled=not q.on)),
+            ask.SyncNow: lambda *_: self._sync_now(),
+            ask.AskFingerprints: lambda *_: self._fingerprints(),
+            ask.PinPeer: self._pin,
+        }
+
+    def __call__(self, question: Any, caller: Caller) -> Any:
+        if isinstance(question, PeerCall):
+            return self._peer_call(question)
+        if isinstance(question, ask.Login):
+            return self._access.login(question)
+        who = self._access.who(question, caller)
+        try:
+            return self._by_question[type(question)](question, who)
+        except Invalid as error:
+            raise Refused("not accepted", [_json(p) for p in error.problems]) from None
+        except Failed as error:
+            raise Refused(f"could not be applied, nothing has changed: {error}") from None
+
+    def status(self) -> dict[str, Any]:
+        """The node's status."""
+        return gathered(self._desk, self._transaction, self._node, self._pusher, self._server)
+
+    def _peer_call(self, call: PeerCall) -> PeerAnswer:
+        return self._server.answer(call, time.monotonic())
+
+    def _show(self, question: ask.Show, _who: str) -> ask.Shown:
+        area = self._desk.schema.area(question.area)
+        config = self._desk.config if question.running else self._desk.candidate
+        model = config.named(area.name)
+        names = names_of(self._desk.schema.dump(config)["areas"])
+        values = plain(model)
+        etags = {"": etag(model)}
+        words = {"": words_of(values, names)}
+        _hide(values, type(model))
+        if area.item is not None:
+            for item, shown in zip(model.items, values["items"], strict=True):  # type: ignore[attr-defined]
+                etags[item.id] = etag(item)
+                words[item.id] = words_of(shown, names)
+                _hide(shown, area.item)
+        pending = not question.running and area.name in self._desk.pending.models
+        return ask.Shown(area.name, values, words, etags, pending)
+
+    def _change(self, question: ask.Change, who: str) -> ask.Changed:
+        edits = [self._edit(order) for order in question.edits]
+        saved = self._desk.save(edits, _origin(question, who), question.apply, question.message)
+        return ask.Changed(saved.items, _findings(saved.warnings), saved.revision)
+
+    def _edit(self, order: ask.EditOrder) -> Edit:
+        """The edit as the kit takes it: a password that came in clear becomes its hashes here."""
+        values = dict(order.values)
+        if order.area == USERS.name and "password" in values:
+            name = str(values.get("name", order.item))
+            values |= hashed(name, str(values.pop("password")))
+        verb: Any = order.verb
+        if verb not in ("set", "add", "delete", "move", "replace"):
+            raise Invalid([Problem("", f"there is no verb {verb!r}")])
+        return Edit(order.area, verb, order.item, values, order.position, order.etag)
+
+    def _diff(self, question: ask.Diff, _who: str) -> ask.DiffReport:
+        changes, origins, problems = self._desk.differences(question.before, question.after)
+        authors = {name: f"{o.who} from {o.where}" for name, o in origins.items()}
+        shown = tuple(ask.Difference(c.path, c.kind, c.before, c.after) for c in changes)
+        return ask.DiffReport(shown, authors, _findings(problems))
+
+    def _revisions(self, _question: ask.Revisions, _who: str) -> tuple[ask.RevisionHead, ...]:
+        return tuple(
+            ask.RevisionHead(number, o.who, o.where, o.when, message, number == self._desk.number)
+            for number, o, message in self._desk.heads()
+        )
+
+    def _restore(self, question: ask.Restore, who: str) -> ask.Applied:
+        config = self._desk.at(question.number)
+        return _applied(self._desk.replace(config, _origin(question, who), f"restored revision {question.number}"))
+
+    def _import(self, question: ask.Import, who: str) -> ask.Applied:
+        config = self._desk.schema.settled(self._desk.schema.load(question.config))
+        return _applied(self._desk.replace(config, _origin(question, who), question.message or "imported"))
+
+    def _set_password(self, question: ask.SetPassword, who: str) -> None:
+        config = with_password(self._desk.config, question.username, question.password)
+        ha = config[HIGH_AVAILABILITY]
+        if question.username == ADMIN_NAME and ha.synchronize_admin and ha.username == ADMIN_NAME:
+            # The peer's admin gets this password by the next push; ours must go on working after it.
+            config = config.having(high_availability=ha.model_copy(update={"password": question.password}))
+        self._desk.replace(config, _origin(question, who), f"password of {question.username}")
+
+    def _sync_now(self) -> None:
+        if self._node.target() is None:
+            raise Refused("this node does not push: set Synchronize Config to IP with `gemel ha set` on the primary")
+        self._pusher.trigger()
+
+    def _fingerprints(self) -> ask.Fingerprints:
+        pinned = self._node.pinned()
+        web = pem_fingerprint(Path(WEB_CERTIFICATE).read_text())
+        peer = pem_fingerprint(pinned) if pinned else None
+        return ask.Fingerprints(self._node.identity.fingerprint, web, peer, self._node.expected_fingerprint())
+
+    def _pin(self, question: ask.PinPeer, _who: str) -> None:
+        digits = question.fingerprint.replace(":", "")
+        if digits and (len(digits) != 64 or any(c not in "0123456789abcdefABCDEF" for c in digits)):
+            raise Invalid(
+                [Problem("fingerprint", "32 pairs of hexadecimal digits are needed, as `gemel peer show` prints them")]
+            )
+        self._node.expect(":".join(digits[i : i + 2] for i in range(0, len(digits), 2)))
+        self._pusher.trigger()
+
+
+def _origin(question: Any, who: str) -> Origin:
+    where = "the web" if getattr(question, "token", "") else "the console"
+    return Origin(who, where, time.time())
+
+
+def _hide(values: dict[str, Any], model: Any) -> None:
+    for name, info in model.model_fields.items():
+        if is_marked(info, "secret") and values.get(name):
+            values[name] = HIDDEN
+
+
+def _findings(problems: Iterable[Problem]) -> tuple[ask.Finding, ...]:
+    return tuple(ask.Finding(p.path, p.text, p.level) for p in problems)
+
+
+def _json(problem: Problem) -> dict[str, Any]:
+    return {"path": problem.path, "text": problem.text, "level": problem.level}
+
+
+def _applied(made: Made) -> ask.Applied:
+    return ask.Applied(made.revision, made.steps, made.seconds, _findings(made.warnings))

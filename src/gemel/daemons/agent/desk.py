@@ -1,0 +1,278 @@
+"""The configuration's desk: every change goes over it, whoever asks (command, page, REST, peer, import).
+
+pending ─check─► problems? ─compile─► wants ─steps(have, want)─► apply ─► revision N ─► peer
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from gemel.core.area import NodeState
+from gemel.core.config import Config, Schema
+from gemel.core.edit import Edit, edited
+from gemel.core.model import Model
+from gemel.core.pending import Pending, only
+from gemel.core.problem import Invalid, Problem, errors
+from gemel.core.revision import Change, Origin, Revision, diff
+from gemel.core.want import Want
+from gemel.daemons.agent.transaction import Transaction
+from gemel.effects.machine import Failed
+from gemel.effects.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What edits came to: the items made or touched, warnings, and the revision if one was made (else 0)."""
+
+    items: tuple[str, ...]
+    warnings: tuple[Problem, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A revision that now runs."""
+
+    revision: int
+    steps: int
+    seconds: float
+    warnings: tuple[Problem, ...]
+
+
+class Desk:
+    """The running configuration, what is pending over it, and the only way from one to the other.
+
+    `changed(before, after)` is called after each new revision, without a lock held.
+    """
+
+    def __init__(
+        self, schema: Schema, store: Store, transaction: Transaction, changed: Callable[[Config, Config], None]
+    ) -> None:
+        self.schema = schema
+        self._store = store
+        self._transaction = transaction
+        self._changed = changed
+        self._lock = threading.RLock()
+        self._pending = Pending()
+        self._blank = True
+        self.number = 0
+        self.config = schema.default()
+        self.node = NodeState()
+        self.notices: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Read what is stored and bring the machine to it. A machine that was never configured is left alone."""
+        with self._lock:
+            self.node = self._store.node_state()
+            running = self._store.running()
+            if running is not None:
+                self._blank = False
+                self.number, self.config = running.number, running.config
+                self._pending = self._store.pending().rebased(running.config)
+                done = self._transaction.start(self._wants(self.config))
+                log.info("revision %d runs (%d steps)", self.number, done)
+
+    @property
+    def candidate(self) -> Config:
+        """The running configuration with what is pending."""
+        return self._pending.over(self.config)
+
+    @property
+    def pending(self) -> Pending:
+        """What is saved and not applied."""
+        return self._pending
+
+    def save(self, edits: Iterable[Edit], origin: Origin, apply: bool, message: str = "") -> Saved:
+        """Save edits, all or none. Edits of pages that only say *Save* are made real at once, and nothing else with
+        them.
+
+        Raises:
+            Invalid: a field, or what it means for another area; nothing has been saved.
+            Failed: it could not be applied; the machine is as it was, nothing has been saved.
+        """
+        edits = list(edits)
+        with self._lock:
+            before = self.candidate
+            candidate, items = self._edited(before, edits)
+            if apply or (edits and all(self._at_save(e) for e in edits)):
+                running, _ = self._edited(self.config, edits)
+                made = self._make(running, origin, message or self._title(edits))
+                self._save(candidate, before, origin)
+                self._pending = self._pending.rebased(self.config)
+                self._store.keep_pending(self._pending)
+                result = Saved(items, made.warnings, made.revision)
+            else:
+                warnings = self._new_problems(before, candidate)
+                self._save(candidate, before, origin)
+                self._store.keep_pending(self._pending)
+                result = Saved(items, tuple(warnings), 0)
+        return result
+
+    def apply(self, areas: Iterable[str], origin: Origin, message: str = "") -> Made:
+        """Make what is pending real, in one transaction.
+
+        Raises:
+            Invalid: there is nothing pending, or it has errors.
+            Failed: as `save`.
+        """
+        with self._lock:
+            chosen = only(self.schema, self._pending, set(areas)) if areas else self._pending
+            if not chosen.models:
+                raise Invalid([Problem("", "nothing is pending")])
+            made = self._make(chosen.over(self.config), origin, message)
+            self._pending = self._pending.without(set(chosen.models)).rebased(self.config)
+            self._store.keep_pending(self._pending)
+        return made
+
+    def discard(self, areas: Iterable[str]) -> None:
+        """Forget what is pending, all of it or in some areas."""
+        with self._lock:
+            chosen = only(self.schema, self._pending, set(areas)) if areas else self._pending
+            self._pending = self._pending.without(set(chosen.models))
+            self._store.keep_pending(self._pending)
+
+    def replace(self, config: Config, origin: Origin, message: str) -> Made:
+        """Apply a whole configuration (restore, import, first boot).
+
+        Raises:
+            Invalid, Failed: as `save`.
+        """
+        with self._lock:
+            made = self._make(config, origin, message)
+            self._pending = self._pending.rebased(self.config)
+            self._store.keep_pending(self._pending)
+        return made
+
+    def prepared(self, config: Config) -> list[Problem]:
+        """Would this configuration do? Checks, compiles and dry-runs; changes nothing.
+
+        Raises:
+            Failed: the machine would not take it.
+        """
+        problems = self.schema.check(config)
+        if not errors(problems):
+            self._transaction.check(self._wants(config))
+        return problems
+
+    def overtake(self, config: Config, expected: int, areas: Iterable[str], origin: Origin) -> Made:
+        """Apply what a peer pushed. Pending changes in its `areas` are kept as a readable diff, and forgotten.
+
+        Raises:
+            Invalid, Failed: as `save`; also if the running revision is no longer the `expected` one.
+        """
+        with self._lock:
+            if self.number != expected:
+                raise Failed("this node's own configuration changed meanwhile")
+            lost = [name for name in areas if name in self._pending.models]
+            changes = diff(self.schema, self.config, self.config.having(**{n: self._pending.models[n] for n in lost}))
+            made = (
+                self._make(config, origin, "synchronised") if config != self.config else Made(self.number, 0, 0.0, ())
+            )
+            if changes:
+                text = "\n".join(f"{c.kind} {c.path}: {c.before} -> {c.after}" for c in changes) + "\n"
+                path = self._store.keep_overtaken(self.number, text)
+                what = f"pending changes in {', '.join(lost)}"
+                notice = f"{what} were overtaken by a push of {origin.who} and are kept in {path}"
+                self.notices = (*self.notices[-4:], notice)
+                log.warning("%s", notice)
+            self._pending = self._pending.without(set(lost)).rebased(self.config)
+            self._store.keep_pending(self._pending)
+        return made
+
+    def set_node(self, node: NodeState) -> None:
+        """Change what the node remembers beside its configuration (maintenance), and make it real.
+
+        Raises:
+            Failed: as `save`.
+        """
+        with self._lock:
+            before, self.node = self.node, node
+            try:
+                self._transaction.apply(self._wants(self.config))
+            except Failed:
+                self.node = before
+                raise
+            self._store.keep_node_state(node)
+
+    def differences(self, before: int, after: int) -> tuple[list[Change], Mapping[str, Origin], list[Problem]]:
+        """What differs between two revisions; 0 is what runs, -1 what is pending over it."""
+        with self._lock:
+            old, new = self._at(before), self._at(after)
+            problems = self.schema.check(new) if after == -1 else []
+            return diff(self.schema, old, new), self._pending.origins if after == -1 else {}, problems
+
+    def at(self, number: int) -> Config:
+        """The configuration of a revision, 0 for the running one.
+
+        Raises:
+            Invalid: there is none of that number.
+        """
+        return self._at(number)
+
+    def heads(self) -> list[tuple[int, Origin, str]]:
+        """The history, newest first."""
+        return self._store.heads()
+
+    def _at(self, number: int) -> Config:
+        if number == -1:
+            return self.candidate
+        return self.config if number in (0, self.number) else self._store.revision(number).config
+
+    def _edited(self, config: Config, edits: list[Edit]) -> tuple[Config, tuple[str, ...]]:
+        items = []
+        for edit in edits:
+            result = edited(self.schema, config, edit)
+            config = result.config
+            items.append(result.item)
+        return config, tuple(items)
+
+    def _at_save(self, edit: Edit) -> bool:
+        return self.schema.area(edit.area).at_save and edit.verb == "set" and not edit.item
+
+    def _title(self, edits: list[Edit]) -> str:
+        return f"saved {', '.join(dict.fromkeys(self.schema.area(e.area).label for e in edits))}"
+
+    def _new_problems(self, before: Config, after: Config) -> list[Problem]:
+        """What the change brings: its errors refuse it; an error that was pending before does not forbid mending
+        another."""
+        known = set(self.schema.check(before))
+        found = [p for p in self.schema.check(after) if p not in known]
+        if errors(found):
+            raise Invalid(found)
+        return found
+
+    def _save(self, candidate: Config, before: Config, origin: Origin) -> None:
+        pending = self._pending
+        for area in self.schema.areas:
+            model: Model = candidate.named(area.name)
+            if model != before.named(area.name) or area.name in pending.models:
+                by = origin if model != before.named(area.name) else pending.origins[area.name]
+                pending = pending.saving(area.name, model, self.config, by)
+        self._pending = pending
+
+    def _wants(self, config: Config) -> list[Want]:
+        return self.schema.compile(config, self.node)
+
+    def _make(self, config: Config, origin: Origin, message: str) -> Made:
+        """One transaction: check, compile, store, apply, make current; on failure everything as before."""
+        began = time.monotonic()
+        before = self.config
+        warnings = self.schema.checked(config)
+        wants = self._wants(config)
+        number = max([self.number, *self._store.numbers()[-1:]]) + 1
+        self._store.add(Revision(number, origin, message, config))
+        try:
+            done = self._transaction.apply(wants)
+        except BaseException:
+            self._store.drop(number)
+            raise
+        self._store.make_current(number)
+        self.number, self.config, self._blank = number, config, False
+        took = time.monotonic() - began
+        log.info("revision %d by %s from %s: %d steps in %.3f s", number, origin.who, origin.where, done, took)
+        self._changed(before, config)
+        return Made(number, done, took, tuple(warnings))

@@ -1,0 +1,146 @@
+"""What synchronisation needs of this node (`sync.node`), fulfilled by the desk, the accounts and the node's keys."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gemel import __version__
+from gemel.areas.cluster import host_id
+from gemel.areas.high_availability import HIGH_AVAILABILITY, boxes
+from gemel.areas.interfaces import INTERFACES
+from gemel.areas.system import SYSTEM
+from gemel.control import paths
+from gemel.core.config import VERSION, Config
+from gemel.core.exchange import area_hashes, merged, outgoing, section_hashes
+from gemel.core.problem import Invalid, Problem
+from gemel.core.revision import Origin as RevisionOrigin
+from gemel.daemons.agent.accounts import account, knows
+from gemel.daemons.agent.desk import Desk
+from gemel.effects.disk import Disk
+from gemel.effects.machine import Failed
+from gemel.sync.identity import Identity
+from gemel.sync.messages import Introduction, Network, Report, Trouble
+from gemel.sync.node import NotApplied, Origin, Outgoing, Target
+
+WEB_PORT = 443
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A configuration that was found good, on top of the revision that ran then."""
+
+    config: Config
+    areas: tuple[str, ...]
+    base: int
+
+
+class ThisNode:
+    """This node as its peer sees it: sender and receiver in one. `pinned_now` is called when the peer's key was
+    stored."""
+
+    def __init__(self, desk: Desk, clock: Callable[[], float], pinned_now: Callable[[], None], root: str = "") -> None:
+        self._desk = desk
+        self._clock = clock
+        self._pinned_now = pinned_now
+        self._disk = Disk()
+        self._peer_certificate = Path(root + paths.PEER_CERTIFICATE)
+        self._expected = self._peer_certificate.with_name("expected-fingerprint")
+        self._identity = Identity(
+            Path(root + paths.NODE_KEY).read_text(), Path(root + paths.NODE_CERTIFICATE).read_text()
+        )
+
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    def introduction(self) -> Introduction:
+        config = self._desk.config
+        ha = config[HIGH_AVAILABILITY]
+        return Introduction(
+            name=config[SYSTEM].hostname,
+            software=__version__,
+            config_version=VERSION,
+            revision=self._desk.number,
+            has_target=bool(ha.synchronize_config_to),
+            host_id=host_id(config) if ha.synchronize_states else None,
+            interfaces={i.id: _network(i.title, i.networks) for i in config[INTERFACES].items},
+        )
+
+    def pinned(self) -> str | None:
+        return self._peer_certificate.read_text() if self._peer_certificate.exists() else None
+
+    def expected_fingerprint(self) -> str | None:
+        return self._expected.read_text().strip() if self._expected.exists() else None
+
+    def expect(self, fingerprint: str) -> None:
+        """Trust the peer that shows this fingerprint; empty: forget the pinned one, and be ready for first contact
+        again."""
+        self._disk.remove(self._peer_certificate)
+        if fingerprint:
+            self._disk.write(self._expected, fingerprint.upper().encode())
+        else:
+            self._disk.remove(self._expected)
+        self._pinned_now()
+
+    def pin(self, certificate: str) -> None:
+        self._disk.write(self._peer_certificate, certificate.encode(), 0o644)
+        log.info("the peer's certificate is pinned")
+        self._pinned_now()
+
+    def target(self) -> Target | None:
+        ha = self._desk.config[HIGH_AVAILABILITY]
+        if not ha.synchronize_config_to or not boxes(ha):
+            return None
+        return Target(ha.synchronize_config_to, WEB_PORT, ha.username or "admin", ha.password, boxes(ha))
+
+    def outgoing(self) -> Outgoing:
+        number, config = self._desk.number, self._desk.config
+        sections = outgoing(self._desk.schema, config, boxes(config[HIGH_AVAILABILITY]))
+        return Outgoing(number, sections, section_hashes(sections))
+
+    def knows(self, username: str, password: str) -> bool:
+        return knows(self._desk.config, username, password)
+
+    def may(self, username: str, privilege: str) -> bool:
+        found = account(self._desk.config, username)
+        return found is not None and found.may(privilege)
+
+    def scram_verifier(self, username: str) -> str | None:
+        found = account(self._desk.config, username)
+        return found.scram or None if found and not found.disabled else None
+
+    def prepare(self, sections: Mapping[str, Any], origin: Origin) -> tuple[Any, tuple[Trouble, ...]]:
+        base = self._desk.number
+        try:
+            config = self._desk.schema.settled(merged(self._desk.schema, self._desk.config, sections))
+            problems = self._desk.prepared(config)
+        except Invalid as error:
+            return None, _troubles(error.problems)
+        except Failed as error:
+            return None, (Trouble("", str(error)),)
+        return Offer(config, tuple(sections), base), _troubles(problems)
+
+    def commit(self, prepared: Any, origin: Origin) -> int:
+        by = RevisionOrigin(f"{origin.node} ({origin.username})", f"sync from {origin.address}", self._clock())
+        try:
+            return self._desk.overtake(prepared.config, prepared.base, prepared.areas, by).revision
+        except (Invalid, Failed) as error:
+            raise NotApplied(str(error)) from error
+
+    def report(self, areas: tuple[str, ...]) -> Report:
+        known = {area.name for area in self._desk.schema.areas if area.sync}
+        names = [name for name in areas if name in known]
+        return Report(self._desk.number, area_hashes(self._desk.schema, self._desk.config, names))
+
+
+def _network(description: str, networks: tuple[Any, ...]) -> Network:
+    by_version = {n.version: str(n) for n in networks}
+    return Network(description, by_version.get(4), by_version.get(6))
+
+
+def _troubles(problems: tuple[Problem, ...] | list[Problem]) -> tuple[Trouble, ...]:
+    return tuple(Trouble(p.path, p.text, p.level) for p in problems)

@@ -1,0 +1,142 @@
+"""Wants made real, all or none, and remembered over a restart of the agent so that nothing is done twice.
+
+`have.json` in the run folder (gone after a reboot, like the state of the machine) lists what is in place. It is marked
+unsettled before the first step and settled after the last: an agent that finds it unsettled was killed half-way and
+does everything again.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gemel.core import want as wants_module
+from gemel.core.codec import Malformed, decode, encode
+from gemel.core.step import Step, steps
+from gemel.core.want import Ruleset, Want
+from gemel.effects.disk import Disk
+from gemel.effects.machine import Failed, Machine
+
+log = logging.getLogger(__name__)
+
+
+class Transaction:
+    """What the machine has, and the way to what it should have."""
+
+    def __init__(self, machine: Machine, ledger: Path) -> None:
+        self._machine = machine
+        self._ledger = ledger
+        self._disk = Disk()
+        self._have: dict[tuple[str, ...], Want] = {}
+        self.faults: tuple[str, ...] = ()
+
+    def start(self, wants: Sequence[Want]) -> int:
+        """Bring a machine that has just started, or an agent that was restarted, to `wants`; returns the number of
+        steps.
+
+        What fails is left out and named in `faults`: a missing device must not leave the node without a firewall.
+        """
+        self._recall(wants)
+        self.faults = ()
+        todo = steps(self._have.values(), wants)
+        self._remember(settled=False)
+        for step in todo:
+            try:
+                self._perform(step)
+            except Failed as error:
+                log.error("%s", error)
+                self.faults += (str(error),)
+        self._remember(settled=True)
+        return len(todo)
+
+    def check(self, wants: Iterable[Want]) -> None:
+        """Dry-run.
+
+        Raises:
+            Failed: it would not work.
+        """
+        self._machine.check([w for w in wants if self._have.get(w.key) != w])
+
+    def apply(self, wants: Sequence[Want]) -> int:
+        """Bring the machine to `wants`; returns the number of steps.
+
+        Raises:
+            Failed: a step did not work; everything has been undone and the machine is as it was. What could not be
+            undone
+                is named.
+        """
+        todo = steps(self._have.values(), wants)
+        self._remember(settled=False)
+        done: list[Step] = []
+        try:
+            for step in todo:
+                done.append(step)
+                self._perform(step)
+        except Failed as error:
+            left = self._undo(done)
+            self._remember(settled=not left)
+            self.faults = left
+            also = f"; and could not be undone: {'; '.join(left)}" if left else ""
+            raise Failed(f"{error}{also}") from error
+        self._remember(settled=True)
+        self.faults = ()
+        return len(todo)
+
+    def _perform(self, step: Step) -> None:
+        self._machine.perform(step)
+        if step.want is None:
+            self._have.pop(step.subject.key, None)
+        else:
+            self._have[step.want.key] = step.want
+
+    def _undo(self, done: list[Step]) -> tuple[str, ...]:
+        left = []
+        for step in reversed(done):
+            try:
+                self._perform(step.undo)
+            except Failed as error:
+                left.append(str(error))
+        return tuple(left)
+
+    def _remember(self, settled: bool) -> None:
+        kept = [{"kind": type(w).__name__, "mark": _mark(w), "want": _portable(w)} for w in self._have.values()]
+        self._disk.write(self._ledger, json.dumps({"settled": settled, "have": kept}).encode())
+
+    def _recall(self, wants: Sequence[Want]) -> None:
+        """Take up what an earlier agent had put in place. Of an unsettled ledger only what has to go is believed."""
+        try:
+            kept = json.loads(self._ledger.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return
+        wanted = {w.key: w for w in wants}
+        for entry in kept["have"]:
+            want = _from_ledger(entry, wanted)
+            if want is None or (not kept["settled"] and want.key in wanted):
+                continue
+            self._have[want.key] = want
+            self._machine.assume(want)
+
+
+def _mark(want: Want) -> str:
+    value = want.program.fingerprint if isinstance(want, Ruleset) else json.dumps(encode(want), sort_keys=True)
+    return hashlib.blake2b(f"{want.key}{value}".encode(), digest_size=16).hexdigest()
+
+
+def _portable(want: Want) -> Any:
+    """A ruleset is not kept: it is compiled again from the configuration, and recognised by its fingerprint."""
+    return {"name": want.name} if isinstance(want, Ruleset) else encode(want)
+
+
+def _from_ledger(entry: dict[str, Any], wanted: dict[tuple[str, ...], Want]) -> Want | None:
+    for want in wanted.values():
+        if type(want).__name__ == entry["kind"] and _mark(want) == entry["mark"]:
+            return want
+    if entry["kind"] == Ruleset.__name__:
+        return None
+    try:
+        shape: type[Want] = getattr(wants_module, entry["kind"])
+        return decode(shape, entry["want"])
+    except (AttributeError, Malformed):
+        return None
