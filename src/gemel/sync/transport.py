@@ -131,7 +131,7 @@ def in_words(error: Exception, where: str) -> str:
     """Why nobody answers at `where` (``172.16.1.3:443``), and what to do about it."""
     port = where.rpartition(":")[2]
     if isinstance(error, ssl.SSLError):
-        said = error.reason or error
+        said = getattr(error, "reason", None) or error  # absent where we raised it ourselves
         return f"what answers at {where} does not speak TLS 1.3 with us ({said}): is it a Gemel node's web port?"
     if isinstance(error, TimeoutError):
         return (

@@ -92,8 +92,9 @@ def write_response(value: Any) -> bytes:
 
 
 def write_fault(code: int, text: str) -> bytes:
-    """A fault."""
-    return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text), methodresponse=True, encoding="utf-8").encode()
+    """A fault. Characters that XML has no way to say become ``?``."""
+    clean = "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)
+    return xmlrpc.client.dumps(xmlrpc.client.Fault(int(code), clean), methodresponse=True, encoding="utf-8").encode()
 
 
 def looks_like_html(body: bytes) -> bool:
