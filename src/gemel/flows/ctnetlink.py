@@ -149,7 +149,7 @@ _LEASE = _BE32.pack(LEASE)
 _LONGEST = _BE32.pack(LONGEST)
 _FLAGS = [bytes(((flags | LIBERAL) & FLAGS_MASK, FLAGS_MASK, 0, 0)) for flags in range(256)]
 
-_TUPLES = struct.Struct("=20x 12s4s4s4s4s8x2s2x4x2s2x 12s4s4x4s4x8x2s2x4x2s2x").unpack_from
+_TUPLES = struct.Struct("=32x 4s4x4s 16x 2s6x2s2x 12x 4s4x4s 16x 2s6x2s2x").unpack_from
 _EVENT = struct.Struct("=124x 4s4x 4s4s 4s4s").unpack_from
 _LISTING = struct.Struct("=124x 4s4s 4s4s 16x 4s4s").unpack_from
 
@@ -165,7 +165,31 @@ class _Statuses(dict[bytes, bytes]):
         return made
 
 
+class _Rests(dict[bytes, bytes | None]):
+    """What follows PROTOINFO -> what of it is injected; None if that takes a thorough look. Few are different."""
+
+    def __missing__(self, rest: bytes) -> bytes | None:
+        if len(self) > 4096:
+            self.clear()
+        self[rest] = made = self._kept(rest)
+        return made
+
+    @staticmethod
+    def _kept(rest: bytes) -> bytes | None:
+        kept = b""
+        try:
+            for kind, start, end in walk(rest, 0, len(rest)):
+                if kind in KEPT:
+                    kept += rest[start:end] + bytes(start - end & 3)
+                elif kind in (HELP, MASTER, PROTOINFO) or (kind == SYNPROXY and any(rest[start + 8:end:8])):
+                    return None
+        except Malformed:
+            return None
+        return kept
+
+
 _STATUSES = _Statuses()
+_RESTS = _Rests()
 
 
 def _quick(m: bytes) -> Injection | None:
@@ -191,11 +215,12 @@ def _quick(m: bytes) -> Injection | None:
         return None  # the event does not say how the connection stands
     else:
         info = b""
-    if at + 8 == size and m[at:at + 4] == _MARK_HEAD:
-        mark = m[at:]
-    elif at != size:
-        return None
-    _, src, _, dst, _, sport, dport, _, rsrc, rdst, rsport, rdport = _TUPLES(m)
+    if at != size:
+        rest = _RESTS[m[at:]]
+        if rest is None:
+            return None
+        info += rest
+    src, dst, sport, dport, rsrc, rdst, rsport, rdport = _TUPLES(m)
     once = b""
     if src != rdst or sport != rdport:
         once = b"".join((_NAT_SRC_HEAD, rdst, _NAT_MAX, rdst, _NAT_PORTS, rdport, _NAT_PORT_MAX, rdport, b"\0\0"))
