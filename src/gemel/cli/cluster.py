@@ -1,0 +1,151 @@
+"""status, CARP, configuration synchronisation, the peer."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from gemel.cli.console import Json, call, out, print_json, print_table
+from gemel.control.agent import AskFingerprints, EnableCarp, Maintenance, PinPeer, Status, SyncNow
+
+COLOURS = {"MASTER": "green", "BACKUP": "yellow", "INIT": "red", "DISABLED": "dim"}
+
+carp = typer.Typer(help="CARP: the roles of this node, maintenance mode.", no_args_is_help=True)
+peer = typer.Typer(help="The other node's key: show, pin by hand, forget.", no_args_is_help=True)
+
+
+def status(as_json: Json = False) -> None:
+    """This node on one page; the first line says what is wrong and what to do."""
+    report = call(Status())
+    if as_json:
+        print_json(report)
+        return
+    for problem in report["problems"]:
+        out.print(f"[red]✗[/] {_plain(problem)}", soft_wrap=True)
+    if not report["problems"]:
+        out.print("[green]✓[/] no problems")
+    out.print(f"\n[bold]{report['node']}[/]  {report['role_config']}  revision {report['config_sync']['revision']}")
+    if report["pending"]:
+        out.print(f"{report['pending']} areas have pending changes: `gemel diff`")
+    out.print()
+    _print_vhids(report)
+    _print_sync(report)
+    for warning in report["warnings"]:
+        out.print(f"[yellow]warning:[/] {_plain(warning)}", soft_wrap=True)
+    for notice in report["notices"]:
+        out.print(f"[blue]notice:[/] {_plain(notice)}", soft_wrap=True)
+
+
+def _print_vhids(report: dict[str, Any]) -> None:
+    rows = [
+        [
+            f"{v['description']}@{v['vhid']}",
+            ", ".join(v["addresses"]),
+            v["state"],
+            f"{v['advbase']}/{v['advskew']}"
+            + (f" ({v['effective_skew']})" if v["effective_skew"] != v["advskew"] else ""),
+            datetime.fromtimestamp(v["since"]).strftime("%H:%M:%S") if v["since"] else "",
+            v["reason"],
+        ]
+        for v in report["carp"]
+    ]
+    print_table(["VHID", "Address", "State", "Base/skew", "Since", "Why"], rows, "There are no CARP virtual IPs.")
+
+
+def _print_sync(report: dict[str, Any]) -> None:
+    state, config = report["state_sync"], report["config_sync"]
+    out.print(f"\nState synchronisation: {state['status']}", end="")
+    if state["status"] not in ("off", "unknown"):
+        lag = f", lag {state['lag_ms']:.1f} ms" if state["lag_ms"] is not None else ""
+        out.print(f", {state['states']} states{lag}, peer {state['peer']}")
+        me = state["host_id"]
+        creators = ", ".join(f"{c}{' (this node)' if c == me else ''}" for c in state["creator_ids"])
+        out.print(f"  State creator host ids: {creators or '-'}")
+        out.print(f"  sending: {_plain(state['sending'])}\n  receiving: {_plain(state['receiving'])}")
+    else:
+        out.print()
+    out.print(f"Configuration synchronisation: {config['status']}", end="")
+    if config.get("peer"):
+        out.print(f", peer {config['peer']} at revision {config['peer_revision']}", end="")
+    out.print()
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+@carp.command("status")
+def carp_status(as_json: Json = False) -> None:
+    """Roles, demotion and the last transitions."""
+    report = call(Status())
+    if as_json:
+        print_json(
+            {k: report[k] for k in ("carp", "demotion", "maintenance", "carp_enabled", "transitions", "counters")}
+        )
+        return
+    _print_vhids(report)
+    for reason, amount in report["demotion"].items():
+        out.print(f"demotion {amount}: {_plain(reason)}")
+    for t in report["transitions"][-10:]:
+        when = datetime.fromtimestamp(t["at"]).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        name = t["description"] or t["interface"]
+        out.print(
+            f"[dim]{when}[/] {name}@{t['vhid']} {t['before']} → {t['after']}: {_plain(t['reason'])}", soft_wrap=True
+        )
+
+
+@carp.command("maintenance")
+def carp_maintenance(
+    switch: Annotated[str, typer.Argument(metavar="on|off", help="Enter or leave persistent CARP maintenance mode.")],
+) -> None:
+    """Hand all virtual IPs to the peer, and stay back over reboots, until it is switched off."""
+    call(Maintenance(_is_on(switch)))
+
+
+@carp.command("enable")
+def carp_enable() -> None:
+    """Enable CARP again."""
+    call(EnableCarp(True))
+
+
+@carp.command("disable")
+def carp_disable() -> None:
+    """Temporarily disable CARP: give up all virtual IPs until it is enabled, or the node reboots."""
+    call(EnableCarp(False))
+
+
+def _is_on(switch: str) -> bool:
+    if switch not in ("on", "off"):
+        raise typer.BadParameter("on or off")
+    return switch == "on"
+
+
+def sync() -> None:
+    """Push the configuration to the peer now (it is pushed by itself after every apply)."""
+    call(SyncNow())
+
+
+@peer.command("show")
+def peer_show(as_json: Json = False) -> None:
+    """Fingerprints of this node's key, its GUI's, and the peer's."""
+    found = call(AskFingerprints())
+    if as_json:
+        print_json(found)
+        return
+    out.print(
+        f"this node  {found.node}\nits GUI    {found.web}\npeer       {found.peer or found.expected or 'not known yet'}"
+    )
+
+
+@peer.command("pin")
+def peer_pin(
+    fingerprint: Annotated[str, typer.Argument(help="What `gemel peer show` prints on the other node.")],
+) -> None:
+    """Trust the peer with this fingerprint, and no other."""
+    call(PinPeer(fingerprint))
+
+
+@peer.command("forget")
+def peer_forget() -> None:
+    """Forget the peer's key, as after its machine was replaced."""
+    call(PinPeer(""))

@@ -1,0 +1,80 @@
+"""The tree of commands of `gemel`."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+import typer
+
+from gemel import __version__
+from gemel.areas.every import AREAS
+from gemel.cli import cluster, history, setup
+from gemel.cli.console import out
+from gemel.cli.generated import app_for
+
+EXTENSIONS = "gemel.commands"
+"""Entry points of this group add commands: the lab does, and nothing in the house imports it."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"gemel {__version__}")
+        raise typer.Exit
+
+
+def build() -> typer.Typer:
+    """The whole tree."""
+    app = typer.Typer(
+        name="gemel",
+        help="Two Debian machines, one firewall. Changes are pending until `gemel apply`.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    nat = typer.Typer(help="Firewall > NAT: outbound mappings and port forwards.", no_args_is_help=True)
+    for area in AREAS:
+        if area.name == "admin":
+            continue
+        group = app_for(area)
+        if area.name == "interfaces":
+            group.command("assign")(setup.assign)
+        if area.name == "outbound_nat":
+            group.command("mode")(setup.mode)
+        first, _, second = area.noun.partition(" ")
+        (nat if second else app).add_typer(group, name=second or first)
+    app.add_typer(nat, name="nat")
+    app.add_typer(cluster.carp, name="carp")
+    app.add_typer(cluster.peer, name="peer")
+    commands: dict[str, Callable[..., None]] = {
+        "status": cluster.status,
+        "diff": history.diff,
+        "apply": history.apply,
+        "discard": history.discard,
+        "revisions": history.revisions,
+        "restore": history.restore,
+        "export": history.export,
+        "import": history.import_file,
+        "sync": cluster.sync,
+        "passwd": setup.passwd,
+        "first-boot": setup.first_boot,
+    }
+    for name, command in commands.items():
+        app.command(name)(command)
+    for extension in entry_points(group=EXTENSIONS):
+        app.add_typer(extension.load(), name=extension.name)
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    ) -> None:
+        pass
+
+    return app
+
+
+def run() -> None:
+    """Entry point of the command."""
+    build()()
+
+
+if __name__ == "__main__":
+    run()
