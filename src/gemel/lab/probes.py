@@ -5,8 +5,8 @@
     probes.py flow  ADDRESS SECONDS [PORT]     UDP, one packet per millisecond (from source port PORT)
     probes.py talk  ADDRESS SECONDS            TCP, one connection, one message every 10 ms
 
-`flow` and `talk` print one JSON line for each line that they read: what happened since the last one. Every one ends
-after SECONDS whatever happens. They run inside the hosts, with the standard library only.
+They print "ready" when they are. `flow` and `talk` then print one JSON line for each line that they read: what happened
+since the last one. Every one ends after SECONDS whatever happens. They run inside the hosts, with the standard library only.
 """
 
 import json
@@ -114,7 +114,7 @@ class Flow:
         self.socket.bind(("", port))
         self.socket.connect((address, UDP_PORT))
         self.socket.setblocking(False)
-        self.due = time.monotonic()
+        self.due = 0.0
         self._ledger = Ledger()
         self._end = 0
 
@@ -151,7 +151,7 @@ class Conversation:
         self.socket = socket.create_connection((address, TCP_PORT), 10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
-        self.due = time.monotonic()
+        self.due = 0.0
         self._number = 0
         self._asked: float | None = None
         self._inbox = b""
@@ -209,7 +209,9 @@ class Step(Protocol):
 
 def measure(probe: Probe, seconds: float) -> None:
     """Send when due, read what comes, and answer every line on standard input with a stretch, for `seconds`."""
-    end = time.monotonic() + seconds
+    print("ready", flush=True)
+    probe.due = time.monotonic()
+    end = probe.due + seconds
     account_due = float("inf")
     while (now := time.monotonic()) < end:
         if now >= probe.due:

@@ -55,6 +55,8 @@ class Traffic:
             undo.callback(_end, self._flow)
             self._talk = _start(lab, "lan", "talk", WAN_SERVER, str(seconds))
             undo.callback(_end, self._talk)
+            _line(self._flow, "the UDP flow")
+            _line(self._talk, "the TCP connection")
             self._undo = undo.pop_all()
 
     def window(self) -> Measured:
