@@ -6,7 +6,7 @@
     probes.py talk  ADDRESS SECONDS            TCP, one connection, one message every 10 ms
 
 They print "ready" when they are. `flow` and `talk` then print one JSON line for each line that they read: what happened
-since the last one. Every one ends after SECONDS whatever happens. They run inside the hosts, with the standard library only.
+since the last one. Every one ends after SECONDS whatever happens. Standard library only: they run inside the hosts.
 """
 
 import json
