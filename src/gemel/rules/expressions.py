@@ -11,6 +11,10 @@ PORT_HEADERS: dict[tuple[Span, ...], str] = {
 }
 
 
+TCP_UDP = "tcp_udp"
+"""Name of the set of these two protocols, which every table holds."""
+
+
 def identifier(text: str) -> str:
     """`text` as part of an nftables name: signs other than letters and digits become code points, `a.b` -> `a_2eb`."""
     return "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}" for c in text)
@@ -60,10 +64,15 @@ def condition(term: Term, family: Family) -> str:
         words.append(f"{'icmp' if family == 4 else 'icmpv6'} type {number_list(term.types.spans)} ")
     elif term.source_ports is None and term.destination_ports is None:
         if term.protocols is not None:
-            words.append(f"meta l4proto {number_list(term.protocols.spans)} ")
+            words.append(f"meta l4proto {_protocols(term.protocols)} ")
     else:
         words.append(_ports(term))
     return "".join(words)
+
+
+def _protocols(side: Side) -> str:
+    # Anonymous sets cost more to load than the rules that they stand in; this one is in every second rule set.
+    return f"@{TCP_UDP}" if side.spans == ((TCP, TCP), (UDP, UDP)) else number_list(side.spans)
 
 
 def _addresses(field: str, side: Side, family: Family) -> str:
@@ -76,7 +85,7 @@ def _addresses(field: str, side: Side, family: Family) -> str:
 
 def _ports(term: Term) -> str:
     header = PORT_HEADERS.get(term.protocols.spans) if term.protocols else None
-    words = [] if header or term.protocols is None else [f"meta l4proto {number_list(term.protocols.spans)} "]
+    words = [] if header or term.protocols is None else [f"meta l4proto {_protocols(term.protocols)} "]
     for field, side in (("sport", term.source_ports), ("dport", term.destination_ports)):
         if side is not None:
             value = f"@{port_set_name(side.sets[0])}" if side.sets else number_list(side.spans)

@@ -30,6 +30,7 @@ LEAF = 6  # asking this many one by one costs about as much as a look-up and a j
 EXACT = 16  # an exact map pays from here
 DEEPEST = 6  # cuts below each other; the kernel follows 16 jumps
 CONTENTS = 32  # ranges of an alias that a cut may look into
+SPARE = 1024  # a cut may repeat terms as often as there are terms, and this often on top; a quarter one level down
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _exact(term: Term) -> tuple[tuple[int, ...], list[list[int]]] | None:
 def _divide(node: Node, terms: Sequence[Term], contents: Contents, depth: int) -> None:
     """Cut as long as it helps; what is left becomes the leaf."""
     while len(terms) > LEAF and depth < DEEPEST:
-        found = _best_cut(terms, contents)
+        found = _best_cut(terms, contents, depth)
         if not found:
             break
         place, single, cells, wide = found
@@ -142,7 +143,9 @@ Cells = list[tuple[int, int, list[int]]]
 """First and last value, and the positions of the terms that hold there."""
 
 
-def _best_cut(terms: Sequence[Term], contents: Contents) -> tuple[int, bool, Cells, Sequence[Term]] | None:
+def _best_cut(
+    terms: Sequence[Term], contents: Contents, depth: int
+) -> tuple[int, bool, Cells, Sequence[Term]] | None:
     """The cut that tells most, by an estimate: the share of terms it takes times the bits it tells them apart by."""
     candidates: list[tuple[float, int, bool, dict[int, Spans]]] = []
     for place in FIELDS:
@@ -158,7 +161,7 @@ def _best_cut(terms: Sequence[Term], contents: Contents) -> tuple[int, bool, Cel
     for gain, place, single, some in candidates:
         if gain <= 0:
             break
-        cells, taken = _single_cells(some) if single else _span_cells(some)
+        cells, taken = _single_cells(some) if single else _span_cells(some, terms, place, SPARE >> 2 * depth)
         largest = max((len(members) for _, _, members in cells), default=0)
         if len(taken) > LEAF // 2 and largest <= 0.75 * len(terms):
             return place, single, cells, [term for i, term in enumerate(terms) if i not in taken]
@@ -187,28 +190,51 @@ def _single_cells(some: dict[int, Spans]) -> tuple[Cells, set[int]]:
     return [(value, value, members[value]) for value in sorted(members)], set(some)
 
 
-def _span_cells(some: dict[int, Spans]) -> tuple[Cells, set[int]]:
+def _span_cells(some: dict[int, Spans], terms: Sequence[Term], place: int, spare: int) -> tuple[Cells, set[int]]:
     """The elementary intervals between all ends; terms that cover too many of them are left out, widest first."""
-    narrow = some
-    for widest in (256, 64, 16, 4, 2, 1):
-        starts = sorted({end for spans in narrow.values() for first, last in spans for end in (first, last + 1)})
-        place_of = {start: i for i, start in enumerate(starts)}
-        covered = {
-            i: [n for first, last in spans for n in range(place_of[first], place_of[last + 1])]
-            if len(spans) <= widest and sum(place_of[last + 1] - place_of[first] for first, last in spans) <= widest
-            else None
-            for i, spans in narrow.items()
-        }
-        narrow = {i: spans for i, spans in narrow.items() if covered[i] is not None}
-        total = sum(len(c) for c in covered.values() if c is not None)
-        if total <= 2 * len(narrow) + 4 * LEAF and len(narrow) == len(covered):
+    # In a cell, nothing is reached behind a term that asks for no more than this field.
+    closing = {i for i in some if _asks_only(terms[i], place)}
+    widest = 1024
+    while True:
+        starts, extents = _extents(some)
+        narrow = {i: some[i] for i, extent in extents.items() if sum(high - low for low, high in extent) <= widest}
+        if len(narrow) < len(some):
+            some = narrow
+            starts, extents = _extents(some)
+        members = _members(len(starts), extents, closing)
+        if widest == 1 or sum(map(len, members)) <= 2 * len(some) + spare:
             break
-    members: list[list[int]] = [[] for _ in starts]
-    for position in narrow:
-        for cell in covered[position] or ():
-            members[cell].append(position)
-    cells = [(starts[i], starts[i + 1] - 1, held) for i, held in enumerate(members) if held]
-    return cells, set(narrow)
+        widest //= 4
+    return [(starts[i], starts[i + 1] - 1, held) for i, held in enumerate(members) if held], set(some)
+
+
+def _extents(some: dict[int, Spans]) -> tuple[list[int], dict[int, list[Span]]]:
+    """Where cells start, and for each term the half-open runs of cells that it covers."""
+    ends: set[int] = set()
+    for spans in some.values():
+        for first, last in spans:
+            ends.add(first)
+            ends.add(last + 1)
+    starts = sorted(ends)
+    cell = {start: i for i, start in enumerate(starts)}
+    return starts, {i: [(cell[first], cell[last + 1]) for first, last in spans] for i, spans in some.items()}
+
+
+def _members(cells: int, extents: dict[int, list[Span]], closing: set[int]) -> list[list[int]]:
+    members: list[list[int]] = [[] for _ in range(cells)]
+    closed: set[int] = set()
+    for position, extent in extents.items():
+        for low, high in extent:
+            for cell in range(low, high):
+                if cell not in closed:
+                    members[cell].append(position)
+                    if position in closing:
+                        closed.add(cell)
+    return members
+
+
+def _asks_only(term: Term, place: int) -> bool:
+    return all(term[other] is None for other in range(1, 7) if other != place)
 
 
 def _cut(place: int, single: bool, cells: Cells, terms: Sequence[Term], contents: Contents, depth: int) -> Cut:
@@ -229,10 +255,7 @@ def _cut(place: int, single: bool, cells: Cells, terms: Sequence[Term], contents
 
 
 def _without(term: Term, place: int) -> Term:
-    """The term without a condition that its cell fulfils. A named set is still asked: its contents may be refreshed."""
-    side = _side(term, place)
-    if side is None or side.sets:
-        return term
+    """The term without the condition that its cell fulfils."""
     return Term._make((*term[:place], None, *term[place + 1 :]))
 
 

@@ -8,9 +8,9 @@ and so never translated. Source: reference pfsense-semantics §5.
 from collections.abc import Iterator
 
 from gemel.rules.addresses import Family, Range, address_text
-from gemel.rules.expressions import condition, identifier, quoted, span_text
+from gemel.rules.expressions import TCP_UDP, condition, identifier, quoted, span_text
 from gemel.rules.ir import SCTP, TCP, UDP, Match, Policy, PortForward, SourceNat
-from gemel.rules.ruleset import Chain, Collection, Table
+from gemel.rules.ruleset import TCP_UDP_SET, Chain, Collection, Table
 from gemel.rules.terms import Names, Side, Span, Term, terms
 
 PORTED: tuple[Span, ...] = ((TCP, TCP), (UDP, UDP), (SCTP, SCTP))
@@ -22,7 +22,7 @@ def nat_table(policy: Policy, names: Names) -> Table:
     Raises:
         ValueError: a translation's family is not that of its match, or a forward moves ports that it does not name.
     """
-    table = Table()
+    table = Table({TCP_UDP: TCP_UDP_SET})
     incoming: dict[str, list[str]] = {}
     for forward in policy.port_forwards:
         incoming.setdefault(forward.device, []).extend(_forward_lines(forward, names))

@@ -18,14 +18,14 @@ Source: reference pfsense-semantics §2.4, §2.5, §2.7; RFC 4890 for ICMPv6.
 from collections.abc import Iterable, Iterator
 
 from gemel.rules.addresses import Family, Range, merge, merge_spans, range_text
-from gemel.rules.expressions import address_list, alias_name, identifier, number_list, port_set_name, quoted
+from gemel.rules.expressions import TCP_UDP, address_list, alias_name, identifier, number_list, port_set_name, quoted
 from gemel.rules.grouping import Contents, readable_contents
 from gemel.rules.ir import CARP, LOG_GROUP, Interface, Policy
 from gemel.rules.layout import lay_out
 from gemel.rules.nat import nat_table
 from gemel.rules.ranks import Ranks
 from gemel.rules.reserved import BOGONS, LINK_LOCAL, PRIVATE
-from gemel.rules.ruleset import Chain, Collection, Ruleset, Table
+from gemel.rules.ruleset import TCP_UDP_SET, Chain, Collection, Ruleset, Table
 from gemel.rules.terms import FAMILIES, Names
 
 KNOWN_FLOWS = "ct state vmap { established : accept, related : accept, invalid : drop }"
@@ -43,7 +43,7 @@ def compile(policy: Policy, previous: Ruleset | None = None) -> Ruleset:
         raise ValueError("two interfaces have the same id")
     ranks = Ranks(previous.ranks if previous else {})
     contents = {family: readable_contents(names, family) for family in FAMILIES}
-    table = Table(dict(_named_sets(policy)))
+    table = Table({TCP_UDP: TCP_UDP_SET, **dict(_named_sets(policy))})
     for interface in policy.interfaces:
         _interface(table, policy, interface, names, contents, ranks)
     _frame(table, policy)

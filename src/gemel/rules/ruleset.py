@@ -18,6 +18,9 @@ class Collection:
     elements: dict[str, str]
 
 
+TCP_UDP_SET = Collection("set", "type inet_proto;", {"6": "", "17": ""})
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """`head` is the hook line of a base chain, empty for others; `rules` are statements in order."""
