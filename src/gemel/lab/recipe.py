@@ -82,8 +82,9 @@ def is_in_role(lab: Lab, node: str, role: str) -> bool:
 
 
 def rules(lab: Lab, node: str, interface: str) -> tuple[str, ...]:
-    """The descriptions of the interface's rules, from the top."""
-    return tuple(rule["description"] for rule in lab.cli_json(node, "rule", "list", interface))
+    """The descriptions of the interface's rules that are in force, from the top."""
+    shown = lab.cli_json(node, "rule", "list", interface, "--running")
+    return tuple(rule["description"] for rule in shown["values"]["items"])
 
 
 def _sync_addresses(lab: Lab) -> str:
