@@ -132,7 +132,7 @@ class Story:
 
 TITLES = {
     "power_off": "the primary loses power",
-    "power_on": "the primary comes back and takes over",
+    "power_on": "the primary comes back",
     "maintenance_on": "maintenance mode on",
     "maintenance_off": "maintenance mode off",
 }
@@ -173,7 +173,9 @@ def demo(
 
 
 def _table(story: Story) -> Table:
-    table = Table("", "outage", "packets lost", "same TCP connection", "source at the server", title="Live traffic")
+    table = Table("event", title="1 kHz UDP flow and one TCP connection, LAN client to WAN server")
+    for column in ("outage", "lost", "TCP", "source at the server"):
+        table.add_column(column, no_wrap=True)
     for name, e in story.episodes.items():
         source = e.source_after if e.source_before == e.source_after else f"{e.source_before} → {e.source_after}"
         lives = "[green]echoes[/]" if e.tcp_alive else "[red]dead[/]"

@@ -76,9 +76,11 @@ def vips(lab: Lab, node: str) -> list[dict[str, Any]]:
 
 
 def is_in_role(lab: Lab, node: str, role: str) -> bool:
-    """Whether it has VIPs, and all of them are in state `role`."""
-    states = {vip["state"] for vip in vips(lab, node)}
-    return states == {role}
+    """Whether it has VIPs, and all of them are in state `role`; a node that does not answer yet is in none."""
+    try:
+        return {vip["state"] for vip in vips(lab, node)} == {role}
+    except LabError:
+        return False
 
 
 def rules(lab: Lab, node: str, interface: str) -> tuple[str, ...]:
