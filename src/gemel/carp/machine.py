@@ -30,6 +30,7 @@ ANNOUNCE_AFTER = (1.0, 2.0, 4.0, 8.0)  # seconds after taking over; the first an
 LINGER = 0.2  # seconds that a node which has yielded goes on accepting packets
 LONGEST_FAREWELL = 0.5  # seconds that a leaving node waits for its successor's first advert
 OWN_WINDOW = 64  # adverts: one from our address with such a recent counter is our own, mirrored by a switch
+COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
 OWN_MAC = bytes(6)
 
 
@@ -110,7 +111,7 @@ class Machine:
         self.reason = "not started"
         self.master: str | None = None
         """Source address of the last advert that was accepted."""
-        self._counter = counter
+        self._counter, self._adverts = counter & COUNTER_MASK, 0
         self._master_down_at = self._advert_at = self._announce_at = self._release_at = NEVER
         self._rose_at = self._reasserted_at = -NEVER
         self._steps: dict[Step, Callable[[float], list[Action]]] = {
@@ -208,7 +209,8 @@ class Machine:
 
     def is_own(self, received: wire.Received) -> bool:
         """Whether this is an advert of ours that came back."""
-        return received.source == self.config.source and 0 <= self._counter - received.advert.counter < OWN_WINDOW
+        age = (self._counter - received.advert.counter) & COUNTER_MASK
+        return received.source == self.config.source and age < min(OWN_WINDOW, self._adverts)
 
     def happen(self, happening: Happening, now: float, why: str = "") -> list[Action]:
         """Look the happening up in the table and do what stands there; what does not stand there does nothing."""
@@ -293,7 +295,8 @@ class Machine:
         return [self._advert(wire.BOW_OUT, wire.BOW_OUT, self._farewell_head)]
 
     def _advert(self, advbase: int, advskew: int, head: bytes) -> Send:
-        self._counter = (self._counter + 1) & 0xFFFF_FFFF_FFFF_FFFF
+        self._adverts += 1
+        self._counter = (self._counter + 1) & COUNTER_MASK
         digest = self.seal.digest(self._counter)
         return Send(
             self.config.device, head + wire.encode(self.config.vhid, advbase, advskew, self._counter, digest)

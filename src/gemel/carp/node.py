@@ -225,7 +225,7 @@ class Node:
         """The loop comes back late: whatever this node was, it is backup now, before it does anything else."""
         why = f"this node was held up for {now - self._due:.1f} s"
         self.ledger.counters["late loop"] += 1
-        self._held_up_until = now + HELD_UP_FOR
+        self._held_up_until, self._renew_at = now + HELD_UP_FOR, NEVER
         actions: list[Action] = []
         for machine in self.machines.values():
             actions += machine.happen(Happening.WOKE_LATE, now, why)
@@ -243,7 +243,7 @@ class Node:
             machine = self.machines.get(key)
             if machine is None:
                 self._nonce += 1 << 32
-                machine = self.machines[key] = Machine(config, self._nonce & 0xFFFF_FFFF_FFFF_FFFF, now)
+                machine = self.machines[key] = Machine(config, self._nonce, now)
                 machine.demotion = self._demotion
                 actions.append(Release(config.device, config.addresses))
             else:
@@ -265,7 +265,6 @@ class Node:
         self._demotion = demotion
         actions: list[Action] = []
         for machine in self.machines.values():
-            actions += machine.demote(demotion, now)
             if leaving:
                 why = "carpd stops" if self._stopping else "CARP is disabled"
                 actions += machine.happen(Happening.LEAVING, now, why)
@@ -273,6 +272,7 @@ class Node:
                 actions += machine.happen(Happening.READY, now)
             else:
                 actions += machine.happen(Happening.UNREADY, now)
+            actions += machine.demote(demotion, now)
         return actions
 
     def _conclude(self, now: float) -> list[Action]:

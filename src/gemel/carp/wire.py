@@ -78,9 +78,7 @@ class Seal:
 
     def __init__(self, password: str, vhid: int, addresses: Iterable[str]) -> None:
         packed = {ip_address(address).packed for address in addresses}
-        # Shorter first puts IPv4 before IPv6; within a family bytes order is numeric order.
-        in_order = sorted(packed, key=lambda address: (len(address), address))
-        self._begun = hmac.new(password.encode(), bytes((2, 1, vhid)) + b"".join(in_order), hashlib.sha1)
+        self._begun = hmac.new(password.encode(), sealed(vhid, packed), hashlib.sha1)
 
     def digest(self, counter: int) -> bytes:
         """The 20 bytes that go with `counter`."""
@@ -91,6 +89,17 @@ class Seal:
     def fits(self, advert: Advert) -> bool:
         """Whether the sender knows the password and has the same addresses. Takes the same time either way."""
         return hmac.compare_digest(self.digest(advert.counter), advert.digest)
+
+
+def sealed(vhid: int, addresses: Iterable[bytes]) -> bytes:
+    """What the digest covers before the counter; `addresses` in network order, each once."""
+    in_order: list[bytes] = sorted(addresses, key=_order)
+    return bytes((2, 1, vhid)) + b"".join(in_order)
+
+
+def _order(address: bytes) -> tuple[int, bytes]:
+    """IPv4 before IPv6, then as numbers."""
+    return len(address), address
 
 
 def encode(vhid: int, advbase: int, advskew: int, counter: int, digest: bytes) -> bytes:

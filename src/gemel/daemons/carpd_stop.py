@@ -16,7 +16,7 @@ from pathlib import Path
 from gemel.carp import wire
 from gemel.carp.settings import Settings, Vhid
 from gemel.core.codec import Malformed, decode
-from gemel.effects.packet import CarpPort
+from gemel.effects.packet import send_once
 from gemel.effects.vip_address import VipAddresses
 
 log = logging.getLogger("carpd")
@@ -56,7 +56,7 @@ def _bow_out(one: Vhid) -> None:
     digest = wire.Seal(one.password, one.vhid, one.addresses).digest(counter)
     message = wire.encode(one.vhid, wire.BOW_OUT, wire.BOW_OUT, counter, digest)
     with contextlib.suppress(OSError):
-        CarpPort(one.device).send(wire.advert_head(one.source, bytes(6)) + message)
+        send_once(one.device, wire.advert_head(one.source, bytes(6)) + message)
 
 
 def _forget_virtual_macs() -> None:

@@ -74,9 +74,7 @@ class CarpPort:
     def send(self, frame: bytes) -> bool:
         """Send a whole Ethernet frame; a source MAC of zeroes becomes the device's own. False if the kernel says no."""
         try:
-            if not any(frame[6:12]):
-                frame = frame[:6] + self._socket.getsockname()[4][:6] + frame[12:]
-            self._socket.send(frame)
+            self._socket.send(_from_own_mac(self._socket, frame))
         except OSError:
             return False
         return True
@@ -84,6 +82,23 @@ class CarpPort:
     def close(self) -> None:
         """Stop hearing."""
         self._socket.close()
+
+
+def send_once(device: str, frame: bytes) -> None:
+    """Send one whole frame from a process that only comes to say that; a source MAC of zeroes becomes the device's own.
+
+    A socket that never receives also closes without waiting for the kernel to have forgotten it.
+
+    Raises:
+        OSError: the device is not there, or is down.
+    """
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+        s.bind((device, 0))
+        s.send(_from_own_mac(s, frame))
+
+
+def _from_own_mac(s: socket.socket, frame: bytes) -> bytes:
+    return frame if any(frame[6:12]) else frame[:6] + s.getsockname()[4][:6] + frame[12:]
 
 
 class Membership:

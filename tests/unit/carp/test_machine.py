@@ -1,0 +1,232 @@
+"""One VHID: every row of the transition table, then its timers and quantities."""
+
+import pytest
+
+from gemel.carp import wire
+from gemel.carp.events import Release, Report, Send, State, Take
+from gemel.carp.machine import LINGER, NEVER, TABLE, Happening, Machine, Step
+
+from .world import vhid
+
+NOW = 1000.0
+H, INIT, BACKUP, MASTER = Happening, State.INIT, State.BACKUP, State.MASTER
+
+
+def machine(state=INIT, **config) -> Machine:
+    made = Machine(vhid(**config), 40, NOW)
+    if state is not INIT:
+        made.happen(H.READY, NOW)
+    if state is MASTER:
+        made.happen(H.SILENCE, NOW)
+    assert made.state is state
+    return made
+
+
+def advert(base=1, skew=0, source="10.0.0.9") -> wire.Received:
+    return wire.Received(wire.Advert(1, base, skew, 5, bytes(20)), source)
+
+
+def kinds(actions) -> list[str]:
+    names = []
+    for action in actions:
+        if isinstance(action, Send):
+            ethertype = action.frame[12:14]
+            names.append("advert" if ethertype == b"\x08\x00" else "arp")
+        elif not isinstance(action, Report):
+            names.append(type(action).__name__)
+    return names
+
+
+def sent(actions) -> list[wire.Advert]:
+    """The adverts among the actions, read back from their frames."""
+    frames = [a.frame for a in actions if isinstance(a, Send) and a.frame[12:14] == b"\x08\x00"]
+    return [wire.read_packet(frame[14:]).advert for frame in frames]
+
+
+RISE = ["Take", "advert", "arp"]
+ROWS = [
+    (INIT, H.READY, BACKUP, []),
+    (BACKUP, H.SILENCE, MASTER, RISE),
+    (BACKUP, H.PEER_TRAILS, MASTER, RISE),
+    (BACKUP, H.PEER_LEAVES, MASTER, RISE),
+    (BACKUP, H.FORCED_MASTER, MASTER, RISE),
+    (BACKUP, H.PEER_LEADS, BACKUP, []),
+    (BACKUP, H.PEER_TOLERATED, BACKUP, []),
+    (BACKUP, H.WOKE_LATE, BACKUP, ["Release"]),
+    (BACKUP, H.UNREADY, INIT, ["Release"]),
+    (BACKUP, H.LEAVING, INIT, []),
+    (MASTER, H.PEER_LEADS, BACKUP, []),
+    (MASTER, H.FORCED_BACKUP, BACKUP, ["advert"]),
+    (MASTER, H.WOKE_LATE, BACKUP, ["Release"]),
+    (MASTER, H.PEER_TRAILS, MASTER, ["advert", "arp"]),
+    (MASTER, H.PEER_LEAVES, MASTER, ["advert", "arp"]),
+    (MASTER, H.ADVERT_DUE, MASTER, ["advert"]),
+    (MASTER, H.DEMOTION_CHANGED, MASTER, ["advert"]),
+    (MASTER, H.ANNOUNCE_DUE, MASTER, ["arp"]),
+    (MASTER, H.UNREADY, INIT, ["Release"]),
+    (MASTER, H.LEAVING, INIT, ["advert"]),
+]
+
+
+@pytest.mark.parametrize(("before", "happening", "after", "done"), ROWS)
+def test_row(before, happening, after, done):
+    one = machine(before)
+    actions = one.happen(happening, NOW + 1, "because")
+    assert one.state is after
+    assert kinds(actions) == done
+    reports = [a for a in actions if isinstance(a, Report)]
+    assert reports == ([] if before is after else [Report("wan", 1, before, after, "because")])
+
+
+def test_every_row_of_the_table_is_tested_above():
+    assert {(before, happening) for before, happening, _, _ in ROWS} == set(TABLE)
+    assert {step for _, steps in TABLE.values() for step in steps} == set(Step)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("happening", Happening)
+def test_what_is_not_in_the_table_does_nothing(state, happening):
+    if (state, happening) in TABLE:
+        return
+    one = machine(state)
+    assert one.happen(happening, NOW) == []
+    assert one.state is state
+
+
+# What a heard advert means: ours is base 1, skew 100, so 1.39 s, with a patience of 3.39 s.
+@pytest.mark.parametrize(
+    ("state", "preempt", "base", "skew", "after"),
+    [
+        (BACKUP, True, 1, 99, BACKUP),
+        (BACKUP, True, 1, 100, BACKUP),  # a tie challenges nobody
+        (BACKUP, True, 1, 101, MASTER),
+        (BACKUP, False, 1, 101, BACKUP),
+        (BACKUP, False, 3, 100, BACKUP),
+        (BACKUP, False, 3, 101, MASTER),  # it would be timed out anyway
+        (BACKUP, False, 255, 255, MASTER),
+        (MASTER, True, 1, 99, BACKUP),
+        (MASTER, True, 1, 100, BACKUP),  # a tie yields
+        (MASTER, True, 1, 101, MASTER),
+        (MASTER, False, 1, 101, MASTER),
+        (MASTER, False, 1, 99, BACKUP),
+        (MASTER, True, 255, 255, MASTER),
+        (INIT, True, 1, 0, INIT),
+        (INIT, True, 255, 255, INIT),
+    ],
+)
+def test_heard_advert(state, preempt, base, skew, after):
+    one = machine(state, skew=100)
+    one.preempt = preempt
+    one.hear(advert(base, skew), NOW + 1)
+    assert one.state is after
+
+
+def test_master_down_time_is_rearmed_by_each_advert_and_ignores_demotion():
+    one = machine(BACKUP, skew=100)
+    assert one.deadline() == NOW + 3 + 100 / 256
+    one.demote(240, NOW)
+    assert one.deadline() == NOW + 3 + 100 / 256
+    one.hear(advert(), NOW + 2)
+    assert one.deadline() == NOW + 2 + 3 + 100 / 256
+    assert one.pass_time(NOW + 5) == []
+    one.pass_time(NOW + 2 + 3 + 100 / 256)
+    assert one.state is MASTER
+
+
+def test_adverts_go_out_each_interval_with_rising_counters():
+    one = machine(MASTER, skew=128)
+    first = sent(one.pass_time(NOW + 1.5))
+    second = sent(one.pass_time(NOW + 3.0))
+    assert [a.advskew for a in first + second] == [128, 128]
+    assert second[0].counter == first[0].counter + 1
+    assert all(one.seal.fits(a) for a in first + second)
+
+
+def test_demotion_is_clamped_and_told_at_once():
+    one = machine(MASTER, skew=100)
+    assert [a.advskew for a in sent(one.demote(480, NOW))] == [240]
+    assert one.demote(480, NOW) == []
+    assert [a.advskew for a in sent(one.demote(-500, NOW))] == [0]
+    assert [a.advskew for a in sent(one.demote(0, NOW))] == [100]
+
+
+def test_a_configured_skew_above_240_is_sent_as_240():
+    assert sent(machine(MASTER, skew=254).pass_time(NOW + 2))[0].advskew == 240
+
+
+def test_announcements_at_0_1_2_4_8_seconds():
+    one = machine(BACKUP, addresses=("10.0.0.100", "10.0.0.101"))
+    times = [NOW] * kinds(one.happen(H.SILENCE, NOW)).count("arp")
+    while one.deadline() < NOW + 20:
+        at = one.deadline()
+        times += [at] * kinds(one.pass_time(at)).count("arp")
+    assert times == [NOW + n for n in (0, 0, 1, 1, 2, 2, 4, 4, 8, 8)]
+
+
+def test_one_that_yields_lingers():
+    one = machine(MASTER, skew=100)
+    assert kinds(one.hear(advert(), NOW + 1)) == []
+    assert one.holds
+    assert one.deadline() == NOW + 1 + LINGER
+    assert kinds(one.pass_time(NOW + 1 + LINGER)) == ["Release"]
+    assert not one.holds
+
+
+def test_one_that_rises_while_it_lingers_keeps_the_addresses():
+    one = machine(MASTER, skew=100)
+    one.hear(advert(), NOW + 1)
+    one.hear(advert(255, 255), NOW + 1.1)
+    assert one.state is MASTER
+    assert "Release" not in kinds(one.pass_time(NOW + 1.3))
+
+
+def test_one_that_leaves_holds_on_until_its_successor_was_heard():
+    one = machine(MASTER)
+    (last,) = sent(one.happen(H.LEAVING, NOW))
+    assert (last.advbase, last.advskew) == (255, 255)
+    one.hear(advert(1, 100), NOW + 0.1)
+    assert one.deadline() == pytest.approx(NOW + 0.1 + LINGER)
+    lonely = machine(MASTER)
+    lonely.happen(H.LEAVING, NOW)
+    assert lonely.deadline() == NOW + 0.5
+
+
+def test_a_bow_out_does_not_come_from_the_virtual_mac():
+    (send,) = [a for a in machine(MASTER).happen(H.LEAVING, NOW) if isinstance(a, Send)]
+    assert send.frame[6:12] == bytes(6)
+
+
+def test_a_worse_master_is_answered_once_in_an_interval():
+    one = machine(MASTER)
+    answers = [kinds(one.hear(advert(1, 50), NOW + 1 + n / 10)) for n in range(11)]
+    assert [n for n, answer in enumerate(answers) if answer] == [0, 10]
+
+
+def test_base_0_counts_in_256ths():
+    one = machine(BACKUP, base=0, skew=10)
+    assert one.deadline() == NOW + 30 / 256
+    one.pass_time(NOW + 30 / 256)
+    assert one.deadline() == pytest.approx(NOW + 40 / 256)
+    assert one.lifetime == 1
+
+
+def test_own_adverts_are_known_again():
+    one = machine(MASTER)
+    (mine,) = sent(one.pass_time(NOW + 1))
+    assert one.is_own(wire.Received(mine, "10.0.0.1"))
+    assert not one.is_own(wire.Received(mine, "10.0.0.2"))
+    assert not one.is_own(advert(source="10.0.0.1"))
+
+
+def test_new_settings_leave_a_master_master():
+    one = machine(MASTER, addresses=("10.0.0.100", "10.0.0.101"))
+    done = one.reconfigure(vhid(skew=7, addresses=("10.0.0.101", "10.0.0.102")), NOW + 1)
+    assert one.state is MASTER
+    assert done[0] == Release("wan", ("10.0.0.100",))
+    assert done[1] == Take("wan", ("10.0.0.101", "10.0.0.102"), 2)
+    assert [a.advskew for a in sent(done)] == [7]
+    assert one.reconfigure(one.config, NOW + 2) == []
+
+
+def test_without_anything_to_do_there_is_no_deadline():
+    assert machine(INIT).deadline() == NEVER

@@ -1,0 +1,134 @@
+"""Whatever happened before: once adverts get through again there is one master, and soon.
+
+Random schedules of loss, delay, death, stall and demotion in simulated time. From one advert interval and one delay
+after the last of it, two masters on a segment are only ever the two ends of a hand-over in progress: the new one has
+spoken, and the old one hears it within one delay.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gemel.carp.events import Demoted, LinkChanged, Promoted
+
+from .world import World, vhid
+
+DEVICES = ("wan", "lan")
+LONGEST_INTERVAL = 1 + 240 / 256
+HOSTS = 3
+
+MISFORTUNES = st.one_of(
+    st.tuples(st.just("die"), st.integers(0, HOSTS - 1)),
+    st.tuples(st.just("boot"), st.integers(0, HOSTS - 1)),
+    st.tuples(st.just("freeze"), st.integers(0, HOSTS - 1)),
+    st.tuples(st.just("thaw"), st.integers(0, HOSTS - 1)),
+    st.tuples(st.just("demote"), st.integers(0, HOSTS - 1)),
+    st.tuples(st.just("promote"), st.integers(0, HOSTS - 1)),
+    st.tuples(st.just("unplug"), st.integers(0, HOSTS - 1), st.sampled_from(DEVICES)),
+    st.tuples(st.just("plug"), st.integers(0, HOSTS - 1), st.sampled_from(DEVICES)),
+    st.tuples(st.just("deafen"), st.integers(0, HOSTS - 1), st.sampled_from(DEVICES)),
+    st.tuples(st.just("lose"), st.integers(0, 9)),
+)
+
+
+def make(skews, count, preempt, delay) -> World:
+    world = World(delay)
+    for n in range(count):
+        ours = (vhid(1, device, skews[n], source=f"10.0.0.{n + 1}") for device in DEVICES)
+        world.add(f"fw{n + 1}", *ours, preempt=preempt)
+    return world
+
+
+def strike(world: World, misfortune, deaf: set) -> None:
+    kind, who, *device = misfortune
+    if kind == "lose":
+        world.loses = lambda sender, receiver, on: (receiver.name, on) in deaf or hash((world.now, on)) % 10 < who
+        return
+    host = world.hosts[who % len(world.hosts)]
+    match kind:
+        case "die":
+            host.die()
+        case "boot" if not host.alive:
+            host.boot()
+        case "freeze":
+            host.frozen = host.alive
+        case "thaw" if host.frozen:
+            host.thaw()
+        case "demote":
+            host.tell(Demoted("maintenance", 240))
+        case "promote":
+            host.tell(Promoted("maintenance"))
+        case "unplug" | "plug":
+            host.links[device[0]] = kind == "plug"
+            host.tell(LinkChanged(device[0], kind == "plug"))
+        case "deafen":
+            deaf.add((host.name, device[0]))
+            world.loses = lambda sender, receiver, on: (receiver.name, on) in deaf
+
+
+def calm(world: World) -> None:
+    world.loses = lambda sender, receiver, device: False
+    for host in world.hosts:
+        if host.frozen:
+            host.thaw()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    skews=st.lists(st.integers(0, 200), min_size=3, max_size=3, unique=True),
+    count=st.integers(2, HOSTS),
+    preempt=st.booleans(),
+    delay=st.sampled_from([0.0002, 0.005, 0.05]),
+    schedule=st.lists(st.tuples(st.floats(0, 4), MISFORTUNES), max_size=12),
+)
+def test_one_master_soon_after_adverts_get_through(skews, count, preempt, delay, schedule):
+    world = make(skews, count, preempt, delay)
+    deaf: set = set()
+    for pause, misfortune in schedule:
+        world.run(pause)
+        strike(world, misfortune, deaf)
+    calm(world)
+    world.run(LONGEST_INTERVAL + delay)
+
+    doubled: dict[str, float] = {}
+
+    def watch() -> None:
+        for device in DEVICES:
+            if len(world.masters(device)) > 1:
+                since = doubled.setdefault(device, world.now)
+                assert world.now - since <= delay + 1e-6, f"{device}: two masters for longer than one delay"
+            else:
+                doubled.pop(device, None)
+
+    world.watch = watch
+    world.run(15)
+    for device in DEVICES:
+        able = [host for host in world.hosts if host.alive and host.links[device]]
+        assert len(world.masters(device)) == min(1, len(able))
+        for host in world.hosts:
+            owns = (device, "10.0.0.100") in host.owned and host.alive
+            assert owns == host.is_master(device), f"{host.name} owns what it should not, or the reverse"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    skews=st.lists(st.integers(0, 200), min_size=2, max_size=2, unique=True),
+    schedule=st.lists(st.tuples(st.floats(0, 4), MISFORTUNES), max_size=10),
+)
+def test_with_preempt_and_all_well_the_better_node_has_everything(skews, schedule):
+    world = make([*skews, 0], 2, True, 0.001)
+    deaf: set = set()
+    for pause, misfortune in schedule:
+        world.run(pause)
+        strike(world, misfortune, deaf)
+    calm(world)
+    for host in world.hosts:
+        if not host.alive:
+            host.boot()
+        host.tell(Promoted("maintenance"))
+        for device in DEVICES:
+            host.links[device] = True
+            host.tell(LinkChanged(device, True))
+    world.run(20)
+    best = min(world.hosts, key=lambda host: host.node.machines["wan", 1].config.advskew)
+    assert world.masters("wan") == world.masters("lan") == [best]
+    assert not best.node.reasons()

@@ -1,0 +1,42 @@
+"""The nftables text of the virtual MACs. That the kernel takes it, and what it does, is tested in the lab."""
+
+from gemel.rules.virtual_mac import VirtualMac, chain_name, virtual_mac_text
+
+WAN = VirtualMac("wan", 200, ("198.51.100.200", "198.51.100.205"))
+LAN = VirtualMac("lan", 1, ("192.168.1.1",), advbase=3)
+
+
+def test_sets_are_never_flushed_and_rules_always():
+    lines = virtual_mac_text([WAN, LAN]).splitlines()
+    assert not [line for line in lines if line.startswith(("delete", "flush set", "destroy"))]
+    assert lines.index("flush table netdev gemel_carp") < min(
+        n for n, line in enumerate(lines) if line.startswith("add rule netdev")
+    )
+
+
+def test_own_frames_open_each_mac_a_little_longer_than_the_longest_interval():
+    text = virtual_mac_text([WAN, LAN])
+    assert "ether saddr 00:00:5e:00:01:c8 update @open { meta oif . ether saddr timeout 2250ms }" in text
+    assert "ether saddr 00:00:5e:00:01:01 update @open { meta oif . ether saddr timeout 4250ms }" in text
+
+
+def test_arp_of_every_address_says_the_virtual_mac():
+    text = virtual_mac_text([WAN])
+    assert (
+        'oifname "wan" arp saddr ether set arp saddr ip map '
+        "{ 198.51.100.200 : 00:00:5e:00:01:c8, 198.51.100.205 : 00:00:5e:00:01:c8 }"
+    ) in text
+
+
+def test_order_does_not_matter():
+    assert virtual_mac_text([WAN, LAN]) == virtual_mac_text([LAN, WAN])
+
+
+def test_without_vhids_all_rules_go():
+    assert "add rule" not in virtual_mac_text([])
+
+
+def test_chain_names_fit_nfts_grammar_and_stay_apart():
+    assert chain_name("wan") == "wan"
+    assert chain_name("eth0.7") == "eth0_2e7"
+    assert chain_name("eth0_2e7") == "eth0_5f2e7"

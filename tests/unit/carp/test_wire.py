@@ -1,0 +1,119 @@
+"""Adverts as bytes: golden vectors that ucarp was seen to accept, and every reason to refuse one."""
+
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemel.carp.wire import (
+    LENGTH,
+    Advert,
+    Fault,
+    Seal,
+    advert_head,
+    arp_announcement,
+    checksum,
+    decode,
+    encode,
+    read_packet,
+    virtual_mac,
+)
+
+COUNTER = 0x0102030405060708
+GOLDEN = [
+    (7, 10, "secret", ["10.9.0.100"],
+     "21070a0700016ef20102030405060708482bda747e9de8a0198d9970779792c98a11849b"),
+    (200, 0, "hunter2", ["198.51.100.200", "198.51.100.201"],
+     "21c800070001897301020304050607088a7b84e576b07f7824564dc5ef5c5f2c8e20f058"),
+    (1, 100, "foobar", ["192.0.2.254", "2001:db8::1"],
+     "21016407000128830102030405060708c5f71f8d58a151ddaecf7d2a4fb119aff43e28c2"),
+    (1, 100, "foobar", ["2001:db8::1", "fe80::1:1"],
+     "21016407000105d40102030405060708816f426c6096da66388c2e6930156ef176cde96b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("vhid", "skew", "password", "addresses", "wanted"), GOLDEN)
+def test_golden_vectors(vhid, skew, password, addresses, wanted):
+    seal = Seal(password, vhid, addresses)
+    message = encode(vhid, 1, skew, COUNTER, seal.digest(COUNTER))
+    assert message.hex() == wanted
+    advert = decode(message)
+    assert advert == Advert(vhid, 1, skew, COUNTER, message[16:])
+    assert seal.fits(advert)
+
+
+def test_order_and_doubles_of_addresses_do_not_matter():
+    one = Seal("x", 1, ["10.0.0.9", "10.0.0.10", "10.0.0.9"])
+    other = Seal("x", 1, ["10.0.0.10", "10.0.0.9"])
+    assert one.digest(5) == other.digest(5)
+    # Ascending as numbers, not as text: 9 before 10.
+    plain = bytes((2, 1, 1, 10, 0, 0, 9, 10, 0, 0, 10)) + (5).to_bytes(8, "big")
+    assert one.digest(5) == hmac.digest(b"x", plain, "sha1")
+
+
+def packet(message: bytes, ttl: int = 255) -> bytes:
+    head = bytearray(advert_head("10.0.0.1", virtual_mac(1))[14:])
+    head[8] = ttl
+    return bytes(head) + message
+
+
+def good() -> bytes:
+    return encode(1, 1, 0, 7, Seal("secret", 1, ["10.0.0.100"]).digest(7))
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        (b"\x45", Fault.TOO_SHORT),
+        (packet(good()[:35]), Fault.TOO_SHORT),
+        (packet(good(), ttl=254), Fault.TTL),
+        (packet(b"\x31" + good()[1:]), Fault.VERSION),
+        (packet(good()[:-1] + bytes((good()[-1] ^ 1,))), Fault.CHECKSUM),
+    ],
+)
+def test_what_is_no_advert_is_named(raw, fault):
+    assert read_packet(raw) is fault
+
+
+def test_a_good_packet_tells_its_sender():
+    received = read_packet(packet(good()))
+    assert received.source == "10.0.0.1"
+    assert received.advert.interval == 1.0
+
+
+def test_bytes_after_the_advert_are_ignored():
+    assert decode(good() + b"trailer") == decode(good())
+
+
+@given(st.binary(max_size=120))
+def test_any_bytes_are_answered(raw):
+    assert isinstance(read_packet(raw), Fault)
+
+
+@given(st.integers(1, 255), st.integers(0, 255), st.integers(0, 255), st.integers(0, 2**64 - 1))
+def test_there_and_back(vhid, base, skew, counter):
+    seal = Seal("pass", vhid, ["192.0.2.1"])
+    advert = decode(encode(vhid, base, skew, counter, seal.digest(counter)))
+    assert (advert.vhid, advert.advbase, advert.advskew, advert.counter) == (vhid, base, skew, counter)
+    assert seal.fits(advert)
+    assert not Seal("Pass", vhid, ["192.0.2.1"]).fits(advert)
+
+
+def test_frame_is_what_bsd_sends():
+    frame = advert_head("198.51.100.201", virtual_mac(200)) + good()
+    assert len(frame) == 70
+    assert frame[:14].hex() == "01005e00001200005e0001c80800"
+    assert checksum(frame[14:34]) == 0
+    assert frame[14:16] == b"\x45\x10"  # low delay
+    assert int.from_bytes(frame[16:18], "big") == 20 + LENGTH
+    assert frame[20:22] == b"\x40\x00"  # don't fragment
+    assert (frame[22], frame[23]) == (255, 112)
+    assert frame[26:34] == bytes((198, 51, 100, 201, 224, 0, 0, 18))
+
+
+def test_announcement_comes_from_the_virtual_mac():
+    frame = arp_announcement("192.168.1.1", 1)
+    assert frame.hex() == (
+        "ffffffffffff" "00005e000101" "0806" "0001080006040001" "00005e000101" "c0a80101" "ffffffffffff" "c0a80101"
+    )
