@@ -18,8 +18,11 @@ A = TypeVar("A")
 
 REFUSED, UNREACHABLE = 1, 3
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+WIDTH_OF_PIPES = 160
+"""Columns for tables that go to a pipe or a file, which would not say."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_PIPES)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_OF_PIPES)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemel.core.area import NodeState
 from gemel.core.config import Config, Schema
@@ -99,7 +99,7 @@ class Desk:
             before = self.candidate
             candidate, items = self._edited(before, edits)
             if apply or (edits and all(self._at_save(e) for e in edits)):
-                running, _ = self._edited(self.config, edits)
+                running, _ = self._edited(self.config, [_named(e, i) for e, i in zip(edits, items, strict=True)])
                 made = self._make(running, origin, message or self._title(edits))
                 self._save(candidate, before, origin)
                 self._pending = self._pending.rebased(self.config)
@@ -276,3 +276,8 @@ class Desk:
         log.info("revision %d by %s from %s: %d steps in %.3f s", number, origin.who, origin.where, done, took)
         self._changed(before, config)
         return Made(number, done, took, tuple(warnings))
+
+
+def _named(edit: Edit, item: str) -> Edit:
+    """The same edit with the id that its item was given, so that a second place gets the same item."""
+    return replace(edit, values={**(edit.values or {}), "id": item}) if edit.verb == "add" else edit
