@@ -194,18 +194,16 @@ def _span_cells(some: dict[int, Spans], terms: Sequence[Term], place: int, spare
     """The elementary intervals between all ends; terms that cover too many of them are left out, widest first."""
     # In a cell, nothing is reached behind a term that asks for no more than this field.
     closing = {i for i in some if _asks_only(terms[i], place)}
-    widest = 1024
-    while True:
-        starts, extents = _extents(some)
+    starts, extents = _extents(some)
+    for widest in (1024, 128, 32, 8, 2, 1):
         narrow = {i: some[i] for i, extent in extents.items() if sum(high - low for low, high in extent) <= widest}
         if len(narrow) < len(some):
             some = narrow
             starts, extents = _extents(some)
-        members = _members(len(starts), extents, closing)
-        if widest == 1 or sum(map(len, members)) <= 2 * len(some) + spare:
-            break
-        widest //= 4
-    return [(starts[i], starts[i + 1] - 1, held) for i, held in enumerate(members) if held], set(some)
+        members = _members(len(starts), extents, closing, 2 * len(some) + spare)
+        if members is not None:
+            return [(starts[i], starts[i + 1] - 1, held) for i, held in enumerate(members) if held], set(some)
+    return [], set()
 
 
 def _extents(some: dict[int, Spans]) -> tuple[list[int], dict[int, list[Span]]]:
@@ -220,16 +218,20 @@ def _extents(some: dict[int, Spans]) -> tuple[list[int], dict[int, list[Span]]]:
     return starts, {i: [(cell[first], cell[last + 1]) for first, last in spans] for i, spans in some.items()}
 
 
-def _members(cells: int, extents: dict[int, list[Span]], closing: set[int]) -> list[list[int]]:
+def _members(cells: int, extents: dict[int, list[Span]], closing: set[int], most: int) -> list[list[int]] | None:
+    """The terms of each cell; None if there are more than `most` in all."""
     members: list[list[int]] = [[] for _ in range(cells)]
     closed: set[int] = set()
     for position, extent in extents.items():
         for low, high in extent:
-            for cell in range(low, high):
-                if cell not in closed:
-                    members[cell].append(position)
-                    if position in closing:
-                        closed.add(cell)
+            run = range(low, high) if not closed else [cell for cell in range(low, high) if cell not in closed]
+            for cell in run:
+                members[cell].append(position)
+            most -= len(run)
+            if position in closing:
+                closed.update(run)
+        if most < 0:
+            return None
     return members
 
 
