@@ -59,8 +59,9 @@ Answerer = Callable[[Any, Caller], Any]
 class Door:
     """An open door: answers `questions` with `answer(question, caller)` until `close`."""
 
-    def __init__(self, path: str, questions: Iterable[type[Question[Any]]], answer: Answerer, mode: int = 0o600,
-                 gid: int = -1) -> None:
+    def __init__(
+        self, path: str, questions: Iterable[type[Question[Any]]], answer: Answerer, mode: int = 0o600, gid: int = -1
+    ) -> None:
         self._path = Path(path)
         self._questions = {q.__name__: q for q in questions}
         self._answer = answer
