@@ -86,8 +86,9 @@ class HttpsTransport:
         try:
             yield
         except (OSError, http.client.HTTPException) as error:
+            text = in_words(error, self._where, self._connection.reached)
             self.close()
-            raise NotPushed(Why.AWAY, in_words(error, self._where)) from None
+            raise NotPushed(Why.AWAY, text) from None
         except BaseException:
             self.close()
             raise
@@ -103,13 +104,16 @@ class _JudgedConnection(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, judge: Judge) -> None:
         super().__init__(host, port, timeout=CONNECT_WITHIN)
         self._judge = judge
+        self.reached = False
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE  # the judge compares the whole certificate
         self._context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     def connect(self) -> None:
+        self.reached = False
         plain = socket.create_connection((self.host, self.port), CONNECT_WITHIN)
+        self.reached = True
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             secured = self._context.wrap_socket(plain, server_hostname=NODE_SERVER_NAME)
@@ -127,12 +131,14 @@ class _JudgedConnection(http.client.HTTPConnection):
         self.sock = secured
 
 
-def in_words(error: Exception, where: str) -> str:
-    """Why nobody answers at `where` (``172.16.1.3:443``), and what to do about it."""
+def in_words(error: Exception, where: str, reached: bool = False) -> str:
+    """Why nobody answers at `where` (``172.16.1.3:443``), and what to do about it; `reached` once TCP was connected."""
     port = where.rpartition(":")[2]
     if isinstance(error, ssl.SSLError):
         said = getattr(error, "reason", None) or error  # absent where we raised it ourselves
         return f"what answers at {where} does not speak TLS 1.3 with us ({said}): is it a Gemel node's web port?"
+    if isinstance(error, TimeoutError) and reached:
+        return f"{where} lets us in but does not answer: the peer's web server (webd) or agent hangs, or is being started"
     if isinstance(error, TimeoutError):
         return (
             f"no answer from {where}: either the peer is down, or its rules on the SYNC interface do not let us in: it "

@@ -71,3 +71,7 @@ def test_odd_answers_are_told_in_words(reply: Reply, why: Why, said: str) -> Non
 )
 def test_every_way_not_to_connect_has_cause_and_cure(error: Exception, said: str) -> None:
     assert said in in_words(error, "172.16.1.3:443")
+
+
+def test_silence_after_the_connection_is_not_blamed_on_the_rules() -> None:
+    assert "lets us in but does not answer" in in_words(TimeoutError(), "172.16.1.3:443", reached=True)
