@@ -139,6 +139,7 @@ class Pusher:
         self._schedule = Schedule(clock())
         self._changed = threading.Condition()
         self._stopping = False
+        self._last_said = ""
         self._thread = threading.Thread(target=self._run, name="pusher", daemon=True)
 
     def start(self) -> None:
@@ -148,8 +149,9 @@ class Pusher:
 
     def trigger(self) -> None:
         """The running configuration, or the target, has changed, or somebody wants a push. Returns at once."""
+        target = self._node.target()  # outside the lock: whoever triggers may hold one that this needs
         with self._changed:
-            if self._node.target() is None and not self._schedule.running:
+            if target is None and not self._schedule.running:
                 self._schedule.has_no_target(self._clock())
             else:
                 self._schedule.wanted(self._clock())
@@ -179,6 +181,7 @@ class Pusher:
             outcome = self._attempt(target)
             with self._changed:
                 if isinstance(outcome, Pushed):
+                    self._last_said = ""
                     self._schedule.succeeded(outcome, self._clock())
                 else:
                     self._schedule.broke(outcome, self._clock())
@@ -199,7 +202,9 @@ class Pusher:
         try:
             return self._push(self._node, target)
         except NotPushed as no:
-            log.warning("not pushed to %s: %s", target.host, no)
+            if str(no) != self._last_said:  # once, not at every try
+                log.warning("not pushed to %s: %s", target.host, no)
+            self._last_said = str(no)
             return no
         except Exception as error:
             # A mistake of ours must not end synchronisation for good, and must be seen.

@@ -138,7 +138,8 @@ def in_words(error: Exception, where: str, reached: bool = False) -> str:
         said = getattr(error, "reason", None) or error  # absent where we raised it ourselves
         return f"what answers at {where} does not speak TLS 1.3 with us ({said}): is it a Gemel node's web port?"
     if isinstance(error, TimeoutError) and reached:
-        return f"{where} lets us in but does not answer: the peer's web server (webd) or agent hangs, or is being started"
+        who = "the peer's web server (webd) or agent hangs, or is being started"
+        return f"{where} lets us in but does not answer: {who}"
     if isinstance(error, TimeoutError):
         return (
             f"no answer from {where}: either the peer is down, or its rules on the SYNC interface do not let us in: it "

@@ -4,6 +4,7 @@ Bodies are read here, within bounds of size, time and number, before a worker th
 """
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -18,17 +19,23 @@ from gemel.sync.xmlrpc import LARGEST_BODY
 from gemel.web.xmlrpc import AskAgent, Endpoint, Post
 
 BODY_WITHIN = 30.0  # seconds
-BODIES_AT_ONCE = 4  # of at most LARGEST_BODY each
+SMALL_BODY = 1 << 16  # bytes: everything but an offer, so that slow large ones do not keep the small ones out
+LARGE_BODIES_AT_ONCE = 3
 
 
 def app(ask: AskAgent, clock: Callable[[], float] = time.monotonic) -> Starlette:
     """The application; `ask` puts a peer's call to the agent."""
     endpoint = Endpoint(ask)
-    places = asyncio.Semaphore(BODIES_AT_ONCE)
+    places = asyncio.Semaphore(LARGE_BODIES_AT_ONCE)
 
     async def xmlrpc(request: Request) -> Response:
-        async with places:
-            body = await _bounded_body(request)
+        length = _length(request)
+        if length is None:
+            return PlainTextResponse("Content-Length is needed\n", status_code=411)
+        if length > LARGEST_BODY:
+            return PlainTextResponse("too large\n", status_code=413)
+        async with contextlib.nullcontext() if length <= SMALL_BODY else places:
+            body = await _body(request, length)
             if isinstance(body, Response):
                 return body
             post = Post(
@@ -60,24 +67,26 @@ async def _to_https(request: Request) -> Response:
     return RedirectResponse(str(request.url.replace(scheme="https", netloc=name)), status_code=307)
 
 
-async def _bounded_body(request: Request) -> bytes | Response:
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > LARGEST_BODY:
-        return PlainTextResponse("too large\n", status_code=413)
-    pieces: list[bytes] = []
-    size = 0
+def _length(request: Request) -> int | None:
+    """What the request says of its size; XML-RPC demands that it does."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 12 else None
+
+
+async def _body(request: Request, length: int) -> bytes | Response:
+    """The body, at most `length` bytes and `BODY_WITHIN` seconds of it."""
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN):
             async for piece in request.stream():
-                size += len(piece)
-                if size > LARGEST_BODY:
-                    return PlainTextResponse("too large\n", status_code=413)
-                pieces.append(piece)
+                body += piece
+                if len(body) > length:
+                    return PlainTextResponse("larger than it said\n", status_code=400)
     except TimeoutError:
         return PlainTextResponse("too slow\n", status_code=408, headers={"Connection": "close"})
     except ClientDisconnect:
         return Response(status_code=400)
-    return b"".join(pieces)
+    return bytes(body)
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from gemel.control.door import Refused, Unreachable
 from gemel.control.peer import Fault, PeerAnswer, PeerCall
 from gemel.sync.xmlrpc import LARGEST_BODY, Faulted, read_response, write_call
-from gemel.web.app import app, redirect_app
+from gemel.web.app import SMALL_BODY, app, redirect_app
 from gemel.web.attempts import FAILURES, WITHIN
 from gemel.web.xmlrpc import Endpoint, Post
 
@@ -121,7 +121,8 @@ def request(application: ASGIApp, method: str, path: str, body: list[bytes] | No
 
 def test_the_application_answers_calls() -> None:
     agent = Agent(PeerAnswer("fine"))
-    status, headers, body = request(app(agent), "POST", "/xmlrpc.php", [CALL[:10], CALL[10:]], authorization="x")
+    said = {"authorization": "x", "content_length": str(len(CALL))}
+    status, headers, body = request(app(agent), "POST", "/xmlrpc.php", [CALL[:10], CALL[10:]], **said)
     assert (status, read_response(body)) == (200, "fine")
     assert headers[b"content-type"].startswith(b"text/xml")
     assert (agent.calls[0].remote, agent.calls[0].local) == ("172.16.1.2", "172.16.1.3")
@@ -131,11 +132,18 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
     assert request(app(Agent(PeerAnswer(1))), "POST", "/xmlrpc.php", content_length=str(LARGEST_BODY + 1))[0] == 413
 
 
-def test_a_body_that_turns_out_too_large_is_dropped() -> None:
-    pieces = [b"x" * (LARGEST_BODY // 2)] * 3
+@pytest.mark.parametrize("said", ["10", str(SMALL_BODY + 1)])
+def test_a_body_that_turns_out_larger_than_it_said_is_dropped(said: str) -> None:
     agent = Agent(PeerAnswer(1))
-    assert request(app(agent), "POST", "/xmlrpc.php", pieces)[0] == 413
+    assert request(app(agent), "POST", "/xmlrpc.php", [b"x" * SMALL_BODY] * 3, content_length=said)[0] == 400
     assert agent.calls == []
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"content_length": "many"}, {"content_length": "-1"}, {"content_length": "9" * 30}]
+)
+def test_a_body_must_say_how_large_it_is(said: dict[str, str]) -> None:
+    assert request(app(Agent(PeerAnswer(1))), "POST", "/xmlrpc.php", **said)[0] == 411
 
 
 def test_only_post_calls() -> None:
