@@ -36,9 +36,9 @@ def _print_diff(report: DiffReport) -> None:
         path = change.path.replace("[", "\\[")
         match change.kind:
             case "changed" | "moved":
-                text = f"{_value(change.before)} → {_value(change.after)}"
+                text = f"{_value(change.before_words)} → {_value(change.after_words)}"
             case _:
-                text = _value(change.after if change.kind == "added" else change.before)
+                text = _value(change.after_words if change.kind == "added" else change.before_words)
         out.print(f"{SIGNS[change.kind]} {path}  {text}", soft_wrap=True)
     for area, author in report.authors.items():
         out.print(f"[dim]{area}: saved by {author}[/]")

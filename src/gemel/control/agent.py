@@ -106,12 +106,14 @@ class Change(Question[Changed]):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One change of a diff, in stored values."""
+    """One change of a diff: `before` and `after` in stored values, and the same in people's words."""
 
     path: str
     kind: str
     before: Any
     after: Any
+    before_words: Any = None
+    after_words: Any = None
 
 
 @dataclass(frozen=True, slots=True)

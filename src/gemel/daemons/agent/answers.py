@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gemel.areas.high_availability import HIGH_AVAILABILITY
-from gemel.areas.names import names_of, words_of
+from gemel.areas.names import Names, names_of, words_of
 from gemel.areas.users import USERS
 from gemel.control import agent as ask
 from gemel.control.door import Caller, Refused
 from gemel.control.paths import WEB_CERTIFICATE
 from gemel.control.peer import PeerAnswer, PeerCall
+from gemel.core.config import Config
 from gemel.core.edit import Edit, etag
 from gemel.core.model import is_marked, plain
 from gemel.core.problem import Invalid, Problem
@@ -90,7 +91,7 @@ class Answers:
         area = self._desk.schema.area(question.area)
         config = self._desk.config if question.running else self._desk.candidate
         model = config.named(area.name)
-        names = names_of(self._desk.schema.dump(config)["areas"])
+        names = self._names(config)
         values = plain(model)
         etags = {"": etag(model)}
         words = {"": words_of(values, names)}
@@ -122,8 +123,15 @@ class Answers:
     def _diff(self, question: ask.Diff, _who: str) -> ask.DiffReport:
         changes, origins, problems = self._desk.differences(question.before, question.after)
         authors = {name: f"{o.who} from {o.where}" for name, o in origins.items()}
-        shown = tuple(ask.Difference(c.path, c.kind, c.before, c.after) for c in changes)
+        old, new = (self._names(self._desk.at(number)) for number in (question.before, question.after))
+        shown = tuple(
+            ask.Difference(c.path, c.kind, c.before, c.after, _in_words(c.before, old), _in_words(c.after, new))
+            for c in changes
+        )
         return ask.DiffReport(shown, authors, _findings(problems))
+
+    def _names(self, config: Config) -> Names:
+        return names_of(self._desk.schema.dump(config)["areas"])
 
     def _revisions(self, _question: ask.Revisions, _who: str) -> tuple[ask.RevisionHead, ...]:
         return tuple(
@@ -189,3 +197,9 @@ def _json(problem: Problem) -> dict[str, Any]:
 
 def _applied(made: Made) -> ask.Applied:
     return ask.Applied(made.revision, made.steps, made.seconds, _findings(made.warnings))
+
+
+def _in_words(value: Any, names: Names) -> Any:
+    if isinstance(value, dict):
+        return {**value, **words_of(value, names)}
+    return names.show(value) if isinstance(value, str) else value

@@ -236,6 +236,12 @@ class Desk:
     def _title(self, edits: list[Edit]) -> str:
         return f"saved {', '.join(dict.fromkeys(self.schema.area(e.area).label for e in edits))}"
 
+    def _summary(self, before: Config, after: Config) -> str:
+        """What a change is about, for a history whose author said nothing."""
+        areas = self.schema.areas
+        changed = [a.label for a in areas if before.named(a.name) != after.named(a.name)]
+        return f"changed {', '.join(changed)}" if changed else "nothing changed"
+
     def _new_problems(self, before: Config, after: Config) -> list[Problem]:
         """What the change brings: its errors refuse it; an error that was pending before does not forbid mending
         another."""
@@ -264,7 +270,7 @@ class Desk:
         warnings = self.schema.checked(config)
         wants = self._wants(config)
         number = max([self.number, *self._store.numbers()[-1:]]) + 1
-        self._store.add(Revision(number, origin, message, config))
+        self._store.add(Revision(number, origin, message or self._summary(before, config), config))
         try:
             done = self._transaction.apply(wants)
         except BaseException:
