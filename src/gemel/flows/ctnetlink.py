@@ -102,15 +102,17 @@ def get(key: bytes, sequence: int = 0) -> bytes:
 
 def delete_reply(message: bytes, sequence: int = 0) -> bytes:
     """The request that ends whatever state occupies the reply tuple of `message` (a translated port, say)."""
-    first = _U16(message, 20)[0]
-    key = key_of(message)
-    second = 20 + first
-    return request(DELETE, 0, sequence,
-                   message[16:20] + message[second:second + _U16(message, second)[0]] + key[first:])
+    zone = key_of(message)[_U16(message, 20)[0]:]
+    return request(DELETE, 0, sequence, message[16:20] + reply_of(message) + zone)
 
 
 def reply_of(message: bytes) -> bytes:
-    """The reply tuple as the kernel wrote it."""
+    """The reply tuple as the kernel wrote it.
+
+    Raises:
+        Malformed: the message has no tuples.
+    """
+    key_of(message)
     second = 20 + _U16(message, 20)[0]
     return message[second:second + _U16(message, second)[0]]
 
@@ -121,7 +123,13 @@ def inject(message: bytes) -> Injection:
     Raises:
         Malformed: no such state.
     """
-    return _quick(message) or _thorough(message)
+    made = _quick(message)
+    if made is None:
+        try:
+            made = _thorough(message)
+        except (KeyError, IndexError, struct.error):
+            raise Malformed("an attribute that a state needs is missing") from None
+    return made
 
 
 # --- IPv4 TCP and UDP: everything at a fixed offset -----------------------------------------------------------------
@@ -305,14 +313,18 @@ def _inverse(orig: _Tuple, reply: _Tuple) -> bytes:
 
     ICMP: type and code are the reply's own (an echo is answered by type 0), the id is the original one.
     """
-    addresses = [attribute(INVERSE_IP.get(kind, kind), value) for kind, value in orig.addresses.items()]
+    addresses = _attributes({INVERSE_IP.get(kind, kind): value for kind, value in orig.addresses.items()})
     kept = (ICMP_ID, ICMPV6_ID)
     if any(kind in orig.proto for kind in kept):
-        proto = [attribute(kind, orig.proto.get(kind, value) if kind in kept else value)
-                 for kind, value in reply.proto.items()]
+        proto = _attributes({kind: orig.proto.get(kind, value) if kind in kept else value
+                             for kind, value in reply.proto.items()})
     else:
-        proto = [attribute(INVERSE_PROTO.get(kind, kind), value) for kind, value in orig.proto.items()]
-    return nest(REPLY, nest(IP, *addresses), nest(PROTO, *proto), reply.zone)
+        proto = _attributes({INVERSE_PROTO.get(kind, kind): value for kind, value in orig.proto.items()})
+    return nest(REPLY, nest(IP, addresses), nest(PROTO, proto), reply.zone)
+
+
+def _attributes(values: dict[int, bytes]) -> bytes:
+    return b"".join(attribute(kind, values[kind]) for kind in sorted(values))
 
 
 def _nat(kind: int, address: bytes, port: bytes, new_address: bytes, new_port: bytes) -> bytes:
@@ -330,7 +342,7 @@ def _tcp_info(value: bytes) -> bytes:
     for kind in (4, 5):
         flags = tcp.get(kind, b"") or b"\0"
         tcp[kind] = _FLAGS[flags[0]][:2]
-    return nest(PROTOINFO, nest(1, *(attribute(kind, v) for kind, v in tcp.items())))
+    return nest(PROTOINFO, nest(1, _attributes(tcp)))
 
 
 def bare(once: bytes) -> bytes:
@@ -353,6 +365,8 @@ def merge(earlier: bytes, later: bytes) -> bytes:
     """
     if len(earlier) == len(later) and earlier[124:128] == later[124:128] and earlier[148:152] == later[148:152]:
         return earlier[:16] + later[16:]
+    if min(len(earlier), len(later)) < 20:
+        raise Malformed("no message")
     have = {kind for kind, _, _ in walk(later, 20, len(later))}
     body = later[16:] + b"\0" * (-len(later) & 3)
     for kind, start, end in walk(earlier, 20, len(earlier)):
