@@ -8,20 +8,21 @@ nothing (an interface without address, an empty alias) is left out; it never bec
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from gemel.areas.aliases import ALIASES, ranges_of, spans_of
 from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.interfaces import INTERFACES, PRIVATE, Interface
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS, Mapping, PortForward
-from gemel.areas.rules import FAMILIES, ICMP_TYPES, RULES, Rule
+from gemel.areas.resolve import Nothing, Resolver, host
+from gemel.areas.rules import FAMILIES, RULES, Rule
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.area import NodeState
 from gemel.core.config import Config
 from gemel.core.want import Ruleset, Want
 from gemel.rules import ir, nft
-from gemel.rules.addresses import Range, merge, parse_range
+from gemel.rules.addresses import Range, parse_range
 from gemel.rules.delta import delta
 from gemel.rules.ruleset import Ruleset as CompiledRuleset
 from gemel.rules.virtual_mac import VirtualMac, virtual_mac_text
@@ -30,10 +31,6 @@ LOCKOUT_PORTS = (80, 443)
 ISAKMP = 500
 COMPILER = "1"
 """Raised whenever the same configuration compiles to something else, so that an upgraded node loads it."""
-
-
-class Nothing(Exception):
-    """A source or destination has no address here and now."""
 
 
 class Filter:
@@ -123,114 +120,15 @@ def policy(config: Config) -> ir.Policy:
     )
 
 
-class Resolver:
-    """What endpoints mean on this node."""
-
-    def __init__(self, config: Config) -> None:
-        interfaces = config[INTERFACES].items
-        vips = config[VIRTUAL_IPS]
-        self._aliases = config[ALIASES]
-        self._empty = {a.id for a in self._aliases.items if not a.entries}
-        self.own = tuple(_host(a) for i in interfaces if i.enabled for a in i.own)
-        self.vips = tuple(_host(v.address) for v in vips.items)
-        self._vip = {v.id: _host(v.address) for v in vips.items}
-        self._address = {i.id: tuple(_host(a) for a in i.own) for i in interfaces}
-        self._net = {i.id: tuple(parse_range(str(n)) for n in i.networks) for i in interfaces}
-        for vip in vips.items:
-            key, net = vips.interface_of(vip), parse_range(str(ip_interface(vip.address).network))
-            if key in self._net and net not in self._net[key]:
-                self._net[key] = (*self._net[key], net)
-        self._known: dict[str, ir.Addresses | None] = {"any": None}
-
-    def addresses(self, endpoint: str) -> ir.Addresses | None:
-        """What the endpoint stands for; None is any.
-
-        Raises:
-            Nothing: it stands for nothing at the moment.
-        """
-        if endpoint not in self._known:
-            self._known[endpoint] = self._resolved(endpoint)
-        return self._known[endpoint]
-
-    def _resolved(self, endpoint: str) -> ir.Addresses:
-        negated = endpoint.startswith("!")
-        text = endpoint.removeprefix("!")
-        kind, _, key = text.partition(":")
-        if kind == "alias":
-            if not ranges_of(self._aliases, key):
-                raise Nothing(endpoint)
-            return ir.Addresses(aliases=(key,), negated=negated)
-        match kind if key else text:
-            case "self":
-                ranges = (*self.own, *self.vips)
-            case "net":
-                ranges = self._net.get(key, ())
-            case "address":
-                ranges = self._address.get(key, ())
-            case "vip":
-                ranges = (self._vip[key],) if key in self._vip else ()
-            case _:
-                ranges = (parse_range(text),)
-        if not ranges:
-            raise Nothing(endpoint)
-        return ir.Addresses(merge(ranges), negated=negated)
-
-    def ports(self, spec: str) -> ir.Ports | None:
-        """The ports of a specification; None is any.
-
-        Raises:
-            Nothing: an empty alias.
-        """
-        if not spec:
-            return None
-        if spec.startswith("alias:"):
-            if not spans_of(self._aliases, spec[6:]):
-                raise Nothing(spec)
-            return ir.Ports(sets=(spec[6:],))
-        low, _, high = spec.partition("-")
-        return ir.Ports(((int(low), int(high or low)),))
-
-    def match(self, item: Any) -> ir.Match:
-        """The match of a rule, mapping or forward.
-
-        Raises:
-            Nothing: one of its parts stands for nothing.
-        """
-        families = FAMILIES[item.family]
-        types = tuple(getattr(item, "icmp_types", ()))
-        return ir.Match(
-            family=families[0] if len(families) == 1 else None,  # type: ignore[arg-type]
-            protocols=_protocols(item.protocol, families),
-            source=self.addresses(item.source),
-            destination=self.addresses(item.destination),
-            source_ports=self.ports(item.source_port),
-            destination_ports=self.ports(item.destination_port),
-            icmp_types=frozenset(n for t in types if (n := ICMP_TYPES[t][0]) is not None) if types else None,
-            icmp6_types=frozenset(n for t in types if (n := ICMP_TYPES[t][1]) is not None) if types else None,
-        )
-
-
-def _host(address: str) -> Range:
-    return parse_range(address.partition("/")[0])
-
-
-def _protocols(protocol: str, families: tuple[int, ...]) -> frozenset[int] | None:
-    if protocol == "any":
-        return None
-    if protocol == "icmp":
-        return frozenset(ir.ICMP if f == 4 else ir.ICMP6 for f in families)
-    return frozenset(ir.PROTOCOLS[p] for p in protocol.split("/"))
-
-
 def _interface(config: Config, resolver: Resolver, interface: Interface) -> ir.Interface:
     lockout = interface.id == lockout_interface(config)
-    here = [_host(v.address) for v in config[VIRTUAL_IPS].items if config[VIRTUAL_IPS].interface_of(v) == interface.id]
+    here = [host(v.address) for v in config[VIRTUAL_IPS].items if config[VIRTUAL_IPS].interface_of(v) == interface.id]
     return ir.Interface(
         id=interface.id,
         device=interface.device,
         rules=tuple(_rules(config, resolver, interface.id)),
         automatic=tuple(_passed_forwards(config, resolver, interface.id)),
-        lockout_addresses=tuple(map(_host, interface.own)) + tuple(here) if lockout else (),
+        lockout_addresses=tuple(map(host, interface.own)) + tuple(here) if lockout else (),
         lockout_ports=LOCKOUT_PORTS if lockout else (),
         block_private=interface.block_private,
         block_bogons=interface.block_bogons,
@@ -292,7 +190,7 @@ def _mapping(config: Config, resolver: Resolver, interface: Interface, item: Map
         own = interface.ipv4 if item.family == "inet" else interface.ipv6
         if not own:
             raise Nothing(f"address:{interface.id}")
-        to = _host(own)
+        to = host(own)
     else:
         addresses = resolver.addresses(item.translation)
         to = addresses.ranges[0] if addresses else None
@@ -315,7 +213,7 @@ def automatic_sources(config: Config) -> list[str]:
 
 def _automatic(config: Config, interface: Interface) -> Iterator[ir.SourceNat]:
     source = ir.addresses(*automatic_sources(config))
-    to = _host(interface.ipv4)
+    to = host(interface.ipv4)
     isakmp = ir.Match(family=4, protocols=frozenset({ir.UDP}), source=source, destination_ports=ir.ports(ISAKMP))
     yield ir.SourceNat(f"auto_{interface.id}_isakmp", interface.device, isakmp, to, static_port=True)
     yield ir.SourceNat(f"auto_{interface.id}", interface.device, ir.Match(family=4, source=source), to)

@@ -1,0 +1,116 @@
+"""What sources, destinations and ports mean on this node: names become ranges of addresses and spans of ports."""
+
+from ipaddress import ip_interface
+from typing import Any
+
+from gemel.areas.aliases import ALIASES, ranges_of, spans_of
+from gemel.areas.interfaces import INTERFACES
+from gemel.areas.rules import FAMILIES, ICMP_TYPES
+from gemel.areas.virtual_ips import VIRTUAL_IPS
+from gemel.core.config import Config
+from gemel.rules import ir
+from gemel.rules.addresses import Range, merge, parse_range
+
+
+class Nothing(Exception):
+    """A source or destination has no address here and now."""
+
+
+class Resolver:
+    """What endpoints mean on this node."""
+
+    def __init__(self, config: Config) -> None:
+        interfaces = config[INTERFACES].items
+        vips = config[VIRTUAL_IPS]
+        self._aliases = config[ALIASES]
+        self._empty = {a.id for a in self._aliases.items if not a.entries}
+        self.own = tuple(host(a) for i in interfaces if i.enabled for a in i.own)
+        self.vips = tuple(host(v.address) for v in vips.items)
+        self._vip = {v.id: host(v.address) for v in vips.items}
+        self._address = {i.id: tuple(host(a) for a in i.own) for i in interfaces}
+        self._net = {i.id: tuple(parse_range(str(n)) for n in i.networks) for i in interfaces}
+        for vip in vips.items:
+            key, net = vips.interface_of(vip), parse_range(str(ip_interface(vip.address).network))
+            if key in self._net and net not in self._net[key]:
+                self._net[key] = (*self._net[key], net)
+        self._known: dict[str, ir.Addresses | None] = {"any": None}
+
+    def addresses(self, endpoint: str) -> ir.Addresses | None:
+        """What the endpoint stands for; None is any.
+
+        Raises:
+            Nothing: it stands for nothing at the moment.
+        """
+        if endpoint not in self._known:
+            self._known[endpoint] = self._resolved(endpoint)
+        return self._known[endpoint]
+
+    def _resolved(self, endpoint: str) -> ir.Addresses:
+        negated = endpoint.startswith("!")
+        text = endpoint.removeprefix("!")
+        kind, _, key = text.partition(":")
+        if kind == "alias":
+            if not ranges_of(self._aliases, key):
+                raise Nothing(endpoint)
+            return ir.Addresses(aliases=(key,), negated=negated)
+        match kind if key else text:
+            case "self":
+                ranges = (*self.own, *self.vips)
+            case "net":
+                ranges = self._net.get(key, ())
+            case "address":
+                ranges = self._address.get(key, ())
+            case "vip":
+                ranges = (self._vip[key],) if key in self._vip else ()
+            case _:
+                ranges = (parse_range(text),)
+        if not ranges:
+            raise Nothing(endpoint)
+        return ir.Addresses(merge(ranges), negated=negated)
+
+    def ports(self, spec: str) -> ir.Ports | None:
+        """The ports of a specification; None is any.
+
+        Raises:
+            Nothing: an empty alias.
+        """
+        if not spec:
+            return None
+        if spec.startswith("alias:"):
+            if not spans_of(self._aliases, spec[6:]):
+                raise Nothing(spec)
+            return ir.Ports(sets=(spec[6:],))
+        low, _, high = spec.partition("-")
+        return ir.Ports(((int(low), int(high or low)),))
+
+    def match(self, item: Any) -> ir.Match:
+        """The match of a rule, mapping or forward.
+
+        Raises:
+            Nothing: one of its parts stands for nothing.
+        """
+        families = FAMILIES[item.family]
+        types = tuple(getattr(item, "icmp_types", ()))
+        return ir.Match(
+            family=families[0] if len(families) == 1 else None,  # type: ignore[arg-type]
+            protocols=_protocols(item.protocol, families),
+            source=self.addresses(item.source),
+            destination=self.addresses(item.destination),
+            source_ports=self.ports(item.source_port),
+            destination_ports=self.ports(item.destination_port),
+            icmp_types=frozenset(n for t in types if (n := ICMP_TYPES[t][0]) is not None) if types else None,
+            icmp6_types=frozenset(n for t in types if (n := ICMP_TYPES[t][1]) is not None) if types else None,
+        )
+
+
+def host(address: str) -> Range:
+    """The single address of ``192.168.1.2/24``."""
+    return parse_range(address.partition("/")[0])
+
+
+def _protocols(protocol: str, families: tuple[int, ...]) -> frozenset[int] | None:
+    if protocol == "any":
+        return None
+    if protocol == "icmp":
+        return frozenset(ir.ICMP if f == 4 else ir.ICMP6 for f in families)
+    return frozenset(ir.PROTOCOLS[p] for p in protocol.split("/"))
