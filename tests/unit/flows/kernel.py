@@ -188,9 +188,9 @@ class Table:
             state = replace(state, tcp=tcp.get(1, bytes((state.tcp,)))[0], flags=tcp[4][0])
         return state
 
-    def facts(self) -> dict[Tuple, tuple[Tuple, bool, int | None, int]]:
+    def facts(self) -> dict[Tuple, tuple[Tuple, bool, int | None, int, int]]:
         """What has to be the same on both nodes."""
-        return {s.orig: (s.reply, s.natted, s.tcp, s.status & 6) for s in self.states.values()}
+        return {s.orig: (s.reply, s.natted, s.tcp, s.status & 6, s.mark) for s in self.states.values()}
 
 
 class Node:

@@ -272,10 +272,11 @@ class Story:
     def held(self, number):
         return [orig for orig in self.master.table.states if orig == flow(number, orig.proto).orig]
 
-    def change(self, number, tcp):
+    def change(self, number, value):
+        """9: a rule has set the mark, of which the event tells alone; else the TCP state and what goes with it."""
         for orig in self.held(number):
-            told = {"tcp": tcp} if orig.proto == TCP else {}
-            self.master.table.change(orig, info=tcp != 9, status=tcp & 6, **told)
+            told = {"mark": value} if value == 9 else {"tcp": value} if orig.proto == TCP else {}
+            self.master.table.change(orig, info=value != 9, status=value & 6, **told)
 
     def end(self, number):
         for orig in self.held(number):
