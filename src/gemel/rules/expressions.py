@@ -12,7 +12,7 @@ PORT_HEADERS: dict[tuple[Span, ...], str] = {
 
 
 TCP_UDP = "tcp_udp"
-"""Name of the set of these two protocols, which every table holds."""
+"""Name of the set of these two protocols, which the table always holds."""
 
 
 def identifier(text: str) -> str:
@@ -53,8 +53,11 @@ def span_text(span: Span) -> str:
     return str(span[0]) if span[0] == span[1] else f"{span[0]}-{span[1]}"
 
 
-def condition(term: Term, family: Family) -> str:
-    """The match part of one nft statement, with a blank at its end unless it is empty."""
+def condition(term: Term, family: Family, shared: bool = True) -> str:
+    """The match part of one nft statement, with a blank at its end unless it is empty.
+
+    `shared` False: no set for {tcp, udp}, so that nft sees that ports exist, as it must before it translates them.
+    """
     words = []
     if term.source is not None:
         words.append(_addresses("saddr", term.source, family))
@@ -64,15 +67,15 @@ def condition(term: Term, family: Family) -> str:
         words.append(f"{'icmp' if family == 4 else 'icmpv6'} type {number_list(term.types.spans)} ")
     elif term.source_ports is None and term.destination_ports is None:
         if term.protocols is not None:
-            words.append(f"meta l4proto {_protocols(term.protocols)} ")
+            words.append(f"meta l4proto {_protocols(term.protocols, shared)} ")
     else:
-        words.append(_ports(term))
+        words.append(_ports(term, shared))
     return "".join(words)
 
 
-def _protocols(side: Side) -> str:
+def _protocols(side: Side, shared: bool) -> str:
     # Anonymous sets cost more to load than the rules that they stand in; this one is in every second rule set.
-    return f"@{TCP_UDP}" if side.spans == ((TCP, TCP), (UDP, UDP)) else number_list(side.spans)
+    return f"@{TCP_UDP}" if shared and side.spans == ((TCP, TCP), (UDP, UDP)) else number_list(side.spans)
 
 
 def _addresses(field: str, side: Side, family: Family) -> str:
@@ -83,9 +86,9 @@ def _addresses(field: str, side: Side, family: Family) -> str:
     return "".join(words)
 
 
-def _ports(term: Term) -> str:
+def _ports(term: Term, shared: bool) -> str:
     header = PORT_HEADERS.get(term.protocols.spans) if term.protocols else None
-    words = [] if header or term.protocols is None else [f"meta l4proto {_protocols(term.protocols)} "]
+    words = [] if header or term.protocols is None else [f"meta l4proto {_protocols(term.protocols, shared)} "]
     for field, side in (("sport", term.source_ports), ("dport", term.destination_ports)):
         if side is not None:
             value = f"@{port_set_name(side.sets[0])}" if side.sets else number_list(side.spans)

@@ -99,6 +99,25 @@ class Interpreter:
             and self._transport(match, packet)
         )
 
+    def misses(self, match: Match, packet: Packet) -> list[str]:
+        """What of `match` does not hold, in words of the rule page; empty if it matches."""
+        transport = replace(match, family=None, source=None, destination=None)
+        by_protocol = replace(transport, source_ports=None, destination_ports=None, icmp_types=None, icmp6_types=None)
+        asked = {
+            "address family": Match(match.family),
+            "source": Match(source=match.source),
+            "destination": Match(destination=match.destination),
+            "protocol": by_protocol,
+        }
+        missed = [name for name, part in asked.items() if not self.matches(part, packet)]
+        if "protocol" in missed or self._transport(match, packet):
+            return missed
+        if match.source_ports is not None and not self._port_in(match.source_ports, packet.source_port):
+            missed.append("source port")
+        if match.destination_ports is not None and not self._port_in(match.destination_ports, packet.destination_port):
+            missed.append("destination port")
+        return missed if missed and missed[-1].endswith("port") else [*missed, "protocol or ICMP type"]
+
     def _transport(self, match: Match, packet: Packet) -> bool:
         if match.source_ports is not None or match.destination_ports is not None:
             return (

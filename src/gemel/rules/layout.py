@@ -35,6 +35,7 @@ from gemel.rules.verdicts import VERDICTS, is_plain, statements
 
 FEW = 12  # from more terms on, grouping costs a packet less than asking one by one
 NO_RULE = 0xFFFF_FFFF
+SIGNS = {PROTOCOLS: "p", SOURCE: "s", DESTINATION: "d", SOURCE_PORTS: "f", DESTINATION_PORTS: "t"}
 LONGEST_NAME = 100  # of a chain; the kernel takes 255
 
 
@@ -96,7 +97,7 @@ class GroupedList:
             if isinstance(part, ExactMap):
                 lines.append(self._exact(chain, part))
             else:
-                lines.append(self._cut(f"{chain}_{number}", part))
+                lines.append(self._cut(f"{chain}_{number}{_sign(part)}", part))
         for term in node.leaf:
             lines.append(f"meta mark > {term.rank} {condition(term, self._family)}meta mark set {term.rank} return")
         self._table.chains[chain] = Chain("", tuple(lines))
@@ -110,8 +111,9 @@ class GroupedList:
             for key, rank in part.ranks.items()
         }
         types = " . ".join(self._types[place] for place in part.fields)
-        self._table.collections[f"{chain}_exact"] = Collection("map", f"type {types} : mark;", elements)
-        return f"meta mark set {' . '.join(self._words[place] for place in part.fields)} map @{chain}_exact"
+        name = f"{chain}_{''.join(SIGNS[place] for place in part.fields)}"
+        self._table.collections[name] = Collection("map", f"type {types} : mark;", elements)
+        return f"meta mark set {' . '.join(self._words[place] for place in part.fields)} map @{name}"
 
     def _cut(self, name: str, part: Cut) -> str:
         elements: dict[str, str] = {}
@@ -133,6 +135,11 @@ class GroupedList:
                 return address_text(self._family, first)
             return range_text(Range(self._family, first, last))
         return span_text((first, last))
+
+
+def _sign(part: Cut) -> str:
+    """What a cut looks at is in the name of its map: so no map ever changes its type, and `delta` can do its work."""
+    return SIGNS[part.field].upper() if part.single else SIGNS[part.field]
 
 
 def _short(name: str) -> str:

@@ -1,5 +1,4 @@
-"""Address translation: table `gemel_nat`. Port forwards before routing, outbound NAT after it; in both the first match
-wins.
+"""Address translation. Port forwards before routing, outbound NAT after it; in both the first match wins.
 
 Always to given addresses, never masquerade: a VIP stays the source when the other node takes over. CARP is untracked,
 and so never translated. Source: reference pfsense-semantics §5.
@@ -8,21 +7,20 @@ and so never translated. Source: reference pfsense-semantics §5.
 from collections.abc import Iterator
 
 from gemel.rules.addresses import Family, Range, address_text
-from gemel.rules.expressions import TCP_UDP, condition, identifier, quoted, span_text
+from gemel.rules.expressions import condition, identifier, quoted, span_text
 from gemel.rules.ir import SCTP, TCP, UDP, Match, Policy, PortForward, SourceNat
-from gemel.rules.ruleset import TCP_UDP_SET, Chain, Collection, Table
+from gemel.rules.ruleset import Chain, Collection, Table
 from gemel.rules.terms import Names, Side, Span, Term, terms
 
 PORTED: tuple[Span, ...] = ((TCP, TCP), (UDP, UDP), (SCTP, SCTP))
 
 
-def nat_table(policy: Policy, names: Names) -> Table:
-    """Compile both directions.
+def translate(table: Table, policy: Policy, names: Names) -> None:
+    """Add the chains of both directions.
 
     Raises:
         ValueError: a translation's family is not that of its match, or a forward moves ports that it does not name.
     """
-    table = Table({TCP_UDP: TCP_UDP_SET})
     incoming: dict[str, list[str]] = {}
     for forward in policy.port_forwards:
         incoming.setdefault(forward.device, []).extend(_forward_lines(forward, names))
@@ -31,7 +29,6 @@ def nat_table(policy: Policy, names: Names) -> Table:
         outgoing.setdefault(mapping.device, []).extend(_mapping_lines(mapping, names))
     _direction(table, "prerouting", "dstnat", "iifname", incoming)
     _direction(table, "postrouting", "srcnat", "oifname", outgoing)
-    return table
 
 
 def _direction(table: Table, hook: str, priority: str, device_word: str, lists: dict[str, list[str]]) -> None:
@@ -55,7 +52,7 @@ def _forward_lines(forward: PortForward, names: Names) -> Iterator[str]:
     family = translation_family(forward.match, forward.to, forward.id)
     for term in terms(0, forward.match, family, names):
         action = _redirection(forward, forward.to, term) if forward.to else "accept"
-        yield f"{condition(term, family)}counter {action} comment {quoted(forward.id)}"
+        yield f"{condition(term, family, shared=False)}counter {action} comment {quoted(forward.id)}"
 
 
 def _redirection(forward: PortForward, to: Range, term: Term) -> str:
@@ -94,7 +91,7 @@ def _mapping_lines(mapping: SourceNat, names: Names) -> Iterator[str]:
     family = translation_family(mapping.match, mapping.to, mapping.id)
     for term in terms(0, mapping.match, family, names):
         for part, action in _source_actions(mapping, term):
-            yield f"{condition(part, family)}counter {action} comment {quoted(mapping.id)}"
+            yield f"{condition(part, family, shared=False)}counter {action} comment {quoted(mapping.id)}"
 
 
 def _source_actions(mapping: SourceNat, term: Term) -> Iterator[tuple[Term, str]]:

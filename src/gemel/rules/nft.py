@@ -1,6 +1,6 @@
-"""A policy compiled to nftables: table `gemel` filters, table `gemel_nat` translates. Both are of family inet.
+"""A policy compiled to nftables: table `inet gemel` filters and translates, so that both use the same aliases.
 
-How a packet goes through `gemel`:
+How a packet is filtered:
 
     input, forward ── of a known flow: accept · invalid: drop, silently
        └─ inbound ─── link-local, required ICMPv6, port 0, CARP, out of state   (in pf's order)
@@ -22,7 +22,7 @@ from gemel.rules.expressions import TCP_UDP, address_list, alias_name, identifie
 from gemel.rules.grouping import Contents, readable_contents
 from gemel.rules.ir import CARP, LOG_GROUP, Interface, Policy
 from gemel.rules.layout import lay_out
-from gemel.rules.nat import nat_table
+from gemel.rules.nat import translate
 from gemel.rules.ranks import Ranks
 from gemel.rules.reserved import BOGONS, LINK_LOCAL, PRIVATE
 from gemel.rules.ruleset import TCP_UDP_SET, Chain, Collection, Ruleset, Table
@@ -47,8 +47,8 @@ def compile(policy: Policy, previous: Ruleset | None = None) -> Ruleset:
     for interface in policy.interfaces:
         _interface(table, policy, interface, names, contents, ranks)
     _frame(table, policy)
-    nat = nat_table(policy, names)
-    return Ruleset({"gemel": table, "gemel_nat": nat}, ranks.numbers)
+    translate(table, policy, names)
+    return Ruleset({"gemel": table}, ranks.numbers)
 
 
 def _named_sets(policy: Policy) -> Iterator[tuple[str, Collection]]:
