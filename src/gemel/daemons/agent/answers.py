@@ -137,6 +137,7 @@ class Answers:
         return tuple(
             ask.RevisionHead(number, o.who, o.where, o.when, message, number == self._desk.number)
             for number, o, message in self._desk.heads()
+            if number <= self._desk.number
         )
 
     def _restore(self, question: ask.Restore, who: str) -> ask.Applied:
