@@ -122,8 +122,6 @@ class Gates:
         signature = Signature.read(call.signature)
         if signature is None:
             raise Refusal(Fault.BAD_SIGNATURE, "the call is not signed with the peer's key")
-        if (signature.session, signature.number) != (session, number):
-            raise Refusal(Fault.BAD_SIGNATURE, "the call is signed for another session")
         stamp = Stamp(username, self._node.identity.fingerprint, session, number)
         if not signature.is_by(certificate, call.method, call.params, stamp):
             raise Refusal(Fault.BAD_SIGNATURE, "the call's signature is not by the peer's key")

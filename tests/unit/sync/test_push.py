@@ -195,6 +195,14 @@ def test_interrupted_anywhere_the_next_push_makes_it_whole(lost: str) -> None:
     assert secondary.areas["rules"] == primary.areas["rules"] and secondary.commits == 1
 
 
+def test_the_sender_stops_by_itself_at_a_finding() -> None:
+    primary, secondary = paired()
+    steps = transaction(primary.introduction(), "PEM", primary.outgoing())
+    next(steps)
+    with pytest.raises(NotPushed, match="both fw1 and fw2"):
+        steps.send(Welcome(replace(secondary.introduction(), has_target=True), "s"))
+
+
 def test_the_transaction_asks_in_this_order() -> None:
     primary, secondary = paired()
     meant = primary.outgoing()

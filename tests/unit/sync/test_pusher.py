@@ -80,6 +80,20 @@ def test_an_apply_while_waiting_tries_at_once() -> None:
     assert run(schedule, 0.0) < waiting_until - 4
 
 
+def test_an_apply_begins_patience_anew() -> None:
+    schedule = Schedule(0.0)
+    schedule.wanted(0.0)
+    now = 0.0
+    for _ in range(5):
+        now = run(schedule, now)
+        schedule.broke(NotPushed(Why.LOGIN, "wrong password"), now)
+    assert schedule.deadline == now + 30.0
+    schedule.wanted(now)
+    now = run(schedule, now)
+    schedule.broke(NotPushed(Why.LOGIN, "wrong password"), now)
+    assert schedule.deadline == now + 10.0
+
+
 def test_success_forgets_the_error_and_the_patience() -> None:
     schedule = Schedule(0.0)
     schedule.wanted(0.0)

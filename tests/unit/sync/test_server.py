@@ -8,7 +8,20 @@ from gemel.control.peer import Fault, PeerAnswer, PeerCall
 from gemel.sync.client import pair_now, push_now
 from gemel.sync.gates import AT_ONCE, PAIRING_LASTS, SESSION_LASTS
 from gemel.sync.identity import Stamp
-from gemel.sync.messages import AskReport, Commit, Hello, Prepare, Welcome, pack, unpack
+from gemel.sync.messages import (
+    AskReport,
+    Commit,
+    Hello,
+    Network,
+    PairBegin,
+    PairFinish,
+    PairingChallenge,
+    Prepare,
+    Welcome,
+    pack,
+    unpack,
+)
+from gemel.sync.trust import Prover
 from tests.unit.sync.world import PASSWORD, PRIMARY, SECONDARY, TARGET, Node, Wire, identity, pair, paired
 
 
@@ -106,6 +119,55 @@ def test_the_peers_certificate_without_its_key_is_refused() -> None:
     stranger = Hand(primary, Wire(secondary), signs_as="stranger")
     answer = stranger.call(Hello(primary.introduction(), primary.identity.certificate), 0)
     assert answer.fault == Fault.BAD_SIGNATURE
+
+
+def test_another_key_than_the_typed_fingerprints_is_refused() -> None:
+    primary, secondary = pair()
+    secondary.typed_fingerprint = identity("fw3").fingerprint
+    assert Hand(primary, Wire(secondary)).hello().fault == Fault.OTHER_KEY
+    assert secondary.peer_certificate is None
+
+
+def begin(wire: Wire, brings: str, signs_as: str) -> tuple[Prover, PeerAnswer]:
+    """First contact by hand, by someone who has the password."""
+    prover = Prover("admin", PASSWORD, wire.receiver.identity.der, identity(brings).der)
+    asked = PairBegin(brings, identity(brings).certificate, prover.first)
+    return prover, pairing_call(wire, asked, signs_as)
+
+
+def finish(wire: Wire, prover: Prover, begun: PeerAnswer, signs_as: str) -> PeerAnswer:
+    challenge = unpack(PairingChallenge, begun.value)
+    return pairing_call(wire, PairFinish(challenge.pairing, prover.final(challenge.server_first)), signs_as)
+
+
+def pairing_call(wire: Wire, request: PairBegin | PairFinish, signs_as: str) -> PeerAnswer:
+    params = (pack(request),)
+    signature = identity(signs_as).sign(request.method, params, Stamp("", wire.receiver.identity.fingerprint))
+    call = PeerCall(request.method, params, None, None, PRIMARY, SECONDARY, signature)
+    return wire.server.answer(call, wire.now)
+
+
+def test_nobody_can_have_a_certificate_pinned_whose_key_he_does_not_hold() -> None:
+    wire = Wire(pair()[1])
+    assert begin(wire, "fw1", signs_as="stranger")[1].fault == Fault.BAD_SIGNATURE
+    prover, begun = begin(wire, "fw1", signs_as="fw1")
+    assert finish(wire, prover, begun, signs_as="stranger").fault == Fault.BAD_SIGNATURE
+    assert wire.receiver.peer_certificate is None
+
+
+def test_of_two_first_contacts_at_once_only_one_is_pinned() -> None:
+    wire = Wire(pair()[1])
+    one, two = begin(wire, "fw1", "fw1"), begin(wire, "fw3", "fw3")
+    assert finish(wire, *one, "fw1").fault == 0
+    assert finish(wire, *two, "fw3").fault == Fault.OTHER_KEY
+    assert wire.receiver.peer_certificate == identity("fw1").certificate
+
+
+def test_an_offer_from_a_node_that_should_have_stopped_is_refused(hand: Hand) -> None:
+    hand.wire.receiver.networks = {"opt1": Network("DMZ", "10.0.0.0/24")}
+    assert hand.call(Prepare(7, {"rules": []}), 1).fault == Fault.DIFFERENT_INTERFACES
+    hand.wire.receiver.config_version = 9
+    assert hand.call(Prepare(7, {"rules": []}), 2).fault == Fault.DIFFERENT_VERSION
 
 
 def test_before_first_contact_hello_is_refused() -> None:

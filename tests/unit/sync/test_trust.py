@@ -4,12 +4,15 @@ import json
 
 import pytest
 
+from gemel.control.peer import PeerAnswer, PeerCall
 from gemel.core.certificate import der
 from gemel.sync.client import pair_now, push_now
 from gemel.sync.identity import Identity, Stamp
+from gemel.sync.messages import PairingProof, pack
 from gemel.sync.push import NotPushed, Why
 from gemel.sync.trust import BadPassword, NotProven, Prover, Verifier, knows_password, scram_verifier
 from gemel.sync.xmlrpc import read_call
+from gemel.web.xmlrpc import Endpoint
 from tests.unit.sync.world import PASSWORD, TARGET, Wire, identity, pair, paired, verifier, with_password
 
 
@@ -102,6 +105,35 @@ def test_a_server_that_does_not_know_the_verifier_is_not_pinned() -> None:
     checker.final(prover.final(checker.first(prover.first)))
     with pytest.raises(NotProven, match="does not know the password"):
         prover.check("v=" + "A" * 43 + "=")
+
+
+def test_a_peer_whose_last_proof_is_wrong_is_not_pinned() -> None:
+    primary, secondary = pair()
+    wire = Wire(secondary)
+
+    def guesses(call: PeerCall) -> PeerAnswer:
+        answer = wire.ask(call)
+        proof = pack(PairingProof("v=" + "A" * 43 + "="))
+        return PeerAnswer(proof) if call.method == "gemel.pair_finish" else answer
+
+    wire.endpoint = Endpoint(guesses)
+    with pytest.raises(NotPushed, match="that is not the peer"):
+        pair_now(primary, TARGET, wire.dial)
+    assert primary.peer_certificate is None
+
+
+def test_another_certificate_in_the_middle_of_first_contact_ends_it() -> None:
+    primary, secondary = pair()
+    wire = Wire(secondary, hangs_up=True)
+
+    def swaps(body: bytes, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
+        wire.shows = identity("stranger").der
+        return body, headers
+
+    wire.tamper = swaps
+    with pytest.raises(NotPushed, match="two different nodes answer"):
+        pair_now(primary, TARGET, wire.dial)
+    assert wire.methods() == ["pair_begin"] and primary.peer_certificate is None
 
 
 def test_a_proof_that_is_cheap_to_guess_from_is_not_given() -> None:

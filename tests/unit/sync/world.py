@@ -131,6 +131,7 @@ class Wire:
     down: bool = False
     tamper: Tamper = lambda body, headers: (body, headers)
     loses_answer_to: str | None = None
+    hangs_up: bool = False
     calls: list[PeerCall] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     now: float = 100.0
@@ -176,6 +177,7 @@ class Line:
         self._wire.bodies.append(body)
         sent, sent_headers = self._wire.tamper(body, {k.lower(): v for k, v in headers.items()})
         post = Post(sent, sent_headers, self._wire.remote, SECONDARY)
+        self._up = not self._wire.hangs_up
         return Reply(200, self._wire.endpoint.answer(post, self._wire.now))
 
     def close(self) -> None:
