@@ -195,20 +195,11 @@ class Flowd:
         self._engine.role_changed(self._role, now)
 
     def _ask_role(self) -> None:
-        """carpd tells of changes; at our start we ask once how things stand. In a thread: it may not answer."""
+        """carpd tells of changes; at our start we ask once how things stand, before the peer hears anything."""
         door = self._run / Path(paths.CARPD_DOOR).name
-
-        def inquire() -> None:
-            try:
-                vhids = ask(str(door), CarpStatus(), timeout=3.0).vhids
-            except (Refused, Unreachable, ValueError):
-                return
-            master = any(vhid.state == "MASTER" for vhid in vhids) if vhids else None
-            self._calls.put(lambda now: self._reply(RoleChanged(master), _Answer(), now))
-            self.ring()
-
-        if door.exists():
-            threading.Thread(target=inquire, name="role", daemon=True).start()
+        with contextlib.suppress(Refused, Unreachable, ValueError):
+            vhids = ask(str(door), CarpStatus(), timeout=1.0).vhids
+            self._role = any(vhid.state == "MASTER" for vhid in vhids) if vhids else None
 
     def close(self) -> None:
         """Hang up."""

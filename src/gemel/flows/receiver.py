@@ -193,6 +193,9 @@ class Receiver:
         except Malformed:
             alike = False
         if alike:
+            if self.role is True:
+                # A backup that was restarted takes all it holds for its own. We know better who began this one.
+                self.ledger.entries.pop(ask.key, None)
             self._try(ask, "update")
         elif self.role is not True:
             self.counters["replaced"] += 1
