@@ -129,6 +129,11 @@ class Bench:
         pairs = [KeyPair(Path(key), Path(certificate)) for key, certificate in (node, web)]
         return make_keys(self.node.name, pairs[0], pairs[1], NOBODY).node
 
+    def do_hide_keys(self, hidden: bool) -> None:
+        """As before the very first start, when there are none."""
+        there, away = Path(paths.NODE_KEY).parent, Path(paths.STATE) / "hidden"
+        (there if hidden else away).rename(away if hidden else there)
+
     def do_memory(self) -> int:
         """webd's proportional set size, KiB."""
         assert self.webd is not None

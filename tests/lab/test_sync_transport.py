@@ -196,6 +196,17 @@ def test_webd_away_is_not_blamed_on_the_rules_and_is_waited_for(nodes: tuple[Mac
     until(lambda: "refuses connections" in (primary.status()["last_error"] or ""), 15, "refused")
 
 
+def test_webd_waits_for_keys_that_are_still_being_made(nodes: tuple[Machine, Machine]) -> None:
+    primary, secondary = nodes
+    secondary.ask("webd", up=False)
+    secondary.ask("hide_keys", hidden=True)
+    secondary.ask("webd", up=True)
+    time.sleep(1.5)
+    secondary.ask("hide_keys", hidden=False)
+    primary.ask("configure", host=secondary.address, rules=["x"])
+    until(lambda: in_sync(primary), 15, "in sync")
+
+
 def test_a_wrong_password_then_the_right_one(nodes: tuple[Machine, Machine]) -> None:
     primary, secondary = nodes
     primary.ask("configure", host=secondary.address, password="guess", rules=["x"])

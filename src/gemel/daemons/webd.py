@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 
@@ -47,6 +48,7 @@ class _Server(uvicorn.Server):
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser("webd")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS:PORT")
     parser.add_argument("--redirect", action="append", default=[], metavar="ADDRESS:PORT")
@@ -61,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(secure: list[socket.socket], plain: list[socket.socket]) -> None:
-    certificates = Certificates()
+    certificates = await _certificates()
     https = _server(app(_ask_agent), certificates)
     servers = [(https, secure)]
     if plain:
@@ -94,13 +96,26 @@ def _server(application: Starlette, certificates: Certificates | None) -> uvicor
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
         ws="none",
-        http="httptools",
+        http="h11",  # bounds what a request's head may take; the faster httptools has no limit (measured)
         proxy_headers=False,
     )
     config.load()
     if certificates is not None:
         config.ssl = certificates.context
     return _Server(config)
+
+
+async def _certificates() -> Certificates:
+    """At a node's very first start the agent is still making the keys; who calls meanwhile waits in the queue."""
+    said = ""
+    while True:
+        try:
+            return Certificates()
+        except (OSError, ssl.SSLError) as error:
+            if str(error) != said:
+                log.warning("no certificates yet: %s", error)
+            said = str(error)
+        await asyncio.sleep(0.1)
 
 
 async def _watch(certificates: Certificates) -> None:

@@ -200,6 +200,7 @@ _MEANINGS: dict[int, tuple[Why, str]] = {
         Why.LOGIN,
         "{where} takes no log-in from here for a while, after too many failed ones: {said}",
     ),
+    Fault.AWAY: (Why.AWAY, "{where} answers, but {said}"),
     Fault.NOT_PAIRED: (Why.REFUSED, "{where} does not know this node: pair the two again ({said})"),
     Fault.OTHER_KEY: (Why.REFUSED, "{where} knows another key as its peer's: {said}"),
     Fault.BAD_SIGNATURE: (Why.REFUSED, "{where} does not accept this node's signature: {said}"),

@@ -49,7 +49,7 @@ class Endpoint:
         try:
             answer = self._ask(PeerCall(method, params, username, password, post.remote, post.local, signature))
         except Unreachable:
-            return write_fault(Fault.INTERNAL, "the agent does not answer; it is being started, or has stopped")
+            return write_fault(Fault.AWAY, "the agent does not answer; it is being started, or has stopped")
         except Refused as no:
             return write_fault(Fault.INTERNAL, str(no))
         if answer.fault == Fault.BAD_LOGIN:

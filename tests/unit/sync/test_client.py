@@ -45,6 +45,7 @@ class Answers:
         (Reply(200, write_response(True)), Why.REFUSED, "what this version does not read"),
         (Reply(200, write_fault(-32601, "no")), Why.REFUSED, "runs another product, or a version that does not sync"),
         (Reply(200, write_fault(-3, "40 s")), Why.LOGIN, "after too many failed ones: 40 s"),
+        (Reply(200, write_fault(-32300, "the agent does not answer")), Why.AWAY, "but the agent does not answer"),
         (Reply(200, write_fault(-32603, "{odd}")), Why.FAILED, "reports a failure of its own: {odd}"),
     ],
 )

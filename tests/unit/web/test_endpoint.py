@@ -66,11 +66,9 @@ def test_faults_of_the_agent_go_out_as_faults() -> None:
     assert fault(Endpoint(Agent(PeerAnswer(fault=Fault.CONFLICT, text="both"))), post()) == Fault.CONFLICT
 
 
-@pytest.mark.parametrize(
-    "trouble", [Refused("PeerCall failed: KeyError"), Unreachable("/run/gemel/agent.sock: refused")]
-)
-def test_a_silent_or_failing_agent_is_a_fault(trouble: Exception) -> None:
-    assert fault(Endpoint(Agent(trouble)), post()) == Fault.INTERNAL
+def test_a_silent_or_failing_agent_is_a_fault() -> None:
+    assert fault(Endpoint(Agent(Refused("PeerCall failed: KeyError"))), post()) == Fault.INTERNAL
+    assert fault(Endpoint(Agent(Unreachable("/run/gemel/agent.sock: refused"))), post()) == Fault.AWAY
 
 
 def test_no_xml_never_reaches_the_agent() -> None:
@@ -139,11 +137,10 @@ def test_a_body_that_turns_out_larger_than_it_said_is_dropped(said: str) -> None
     assert agent.calls == []
 
 
-@pytest.mark.parametrize(
-    "said", [{}, {"content_length": "many"}, {"content_length": "-1"}, {"content_length": "9" * 30}]
-)
-def test_a_body_must_say_how_large_it_is(said: dict[str, str]) -> None:
-    assert request(app(Agent(PeerAnswer(1))), "POST", "/xmlrpc.php", **said)[0] == 411
+@pytest.mark.parametrize("said", ["many", "-1", "9" * 30, ""])
+def test_a_body_must_say_how_large_it_is(said: str) -> None:
+    assert request(app(Agent(PeerAnswer(1))), "POST", "/xmlrpc.php", content_length=said)[0] == 411
+    assert request(app(Agent(PeerAnswer(1))), "POST", "/xmlrpc.php")[0] == 411
 
 
 def test_only_post_calls() -> None:
