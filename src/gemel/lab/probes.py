@@ -35,6 +35,7 @@ class Window:
     """A stretch of the flow. `outage_ms`: from the first packet of a loss to the next that was answered, the longest.
 
     `sources` are the addresses and ports from which packets came to the server, in order, each run of the same once.
+    `doubled` packets were answered more than once.
     """
 
     sent: int
@@ -42,6 +43,7 @@ class Window:
     outage_ms: float
     slowest_ms: float
     sources: tuple[str, ...]
+    doubled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,14 @@ class Ledger:
 
     sent: list[float] = field(default_factory=list)
     back: dict[int, tuple[float, str]] = field(default_factory=dict)
+    doubles: set[int] = field(default_factory=set)
     begun: int = 0
+
+    def came_back(self, number: int, now: float, source: str) -> None:
+        """An answer; the first one counts."""
+        if number in self.back:
+            self.doubles.add(number)
+        self.back.setdefault(number, (now, source))
 
     def window(self, end: int) -> Window:
         """Sum up from the end of the last window to the packet before number `end`, and begin the next there."""
@@ -77,6 +86,7 @@ class Ledger:
             outage_ms=round(1e3 * max(self._outages(numbers), default=0.0), 1),
             slowest_ms=round(1e3 * max((self.back[n][0] - self.sent[n] for n in answered), default=0.0), 1),
             sources=tuple(sources),
+            doubled=sum(n in self.doubles for n in numbers),
         )
 
     def _outages(self, numbers: range) -> Iterator[float]:
@@ -134,7 +144,7 @@ class Flow:
         try:
             while answer := self.socket.recv(64):
                 number, source = _open(answer)
-                self._ledger.back.setdefault(number, (now, source))
+                self._ledger.came_back(number, now, source)
         except OSError:
             return
 
