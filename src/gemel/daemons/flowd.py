@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ class Flowd:
 
     def _report(self, now: float) -> FlowReport:
         if self._engine:
-            return self._engine.report(now)
+            report = self._engine.report(now)
+            return replace(report, problems=(self._fault, *report.problems)) if self._fault else report
         settings = self._settings
         on = bool(settings.enabled and settings.peer)
         words = self._fault or "state synchronisation is off"
@@ -143,7 +145,7 @@ class Flowd:
         for waiting in list(self._flushes):
             ticket, until, answer = waiting
             arrived = self._engine is not None and self._engine.sender.arrived(ticket)
-            if arrived or now >= until or self._engine is None:
+            if arrived or now >= until or self._engine is None or self._engine.sender.peer is None:
                 self._flushes.remove(waiting)
                 answer.give(arrived)
 
@@ -157,14 +159,14 @@ class Flowd:
         if stamp == self._stamp and not force:
             return
         try:
-            settings = decode(Settings, json.loads(path.read_text()))
-            self._fault = "; ".join(settings.faults())
+            told = decode(Settings, json.loads(path.read_text()))
+            self._fault = "; ".join(told.faults())
+            settings = settings if self._fault else told
         except FileNotFoundError:
             settings, self._fault = Settings(), ""
         except (OSError, ValueError, Malformed) as error:
             # The last good settings stay in force; the report says what is wrong with the new ones.
             self._fault = f"{path}: {error}"
-            settings = self._settings
         changed = settings != self._settings or stamp[1:] != self._stamp[1:]
         self._settings = settings
         self._stamp = (stamp[0], *map(_stamp, (settings.key, settings.certificate, settings.peer_certificate)))
@@ -233,12 +235,12 @@ def _stamp(path: str | Path) -> tuple[int, ...]:
 
 
 def _take_precedence() -> None:
-    """A little above ordinary work, below carpd; no pauses for garbage that does not exist."""
+    """A little above ordinary work, below carpd; few pauses for what garbage there is."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     gc.collect()
     gc.freeze()
-    gc.disable()
+    gc.set_threshold(200_000, 20, 100)
 
 
 def main(arguments: list[str] | None = None) -> int:

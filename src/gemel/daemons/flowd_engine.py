@@ -13,11 +13,12 @@ from gemel.effects.streams import Dialer, Listener, compare
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.receiver import Receiver
-from gemel.flows.sender import COALESCE, Sender
+from gemel.flows.sender import Sender
 from gemel.flows.settings import Settings
 from gemel.flows.wire import Malformed
 
-BUSY = 16  # events in one read from which on it pays to let some gather
+BUSY = 16  # events in one read from which on it pays to let more of them
+GATHER = 0.005  # s
 READS_AT_ONCE = 16  # of 256 events, before the streams have their turn
 LISTING_READS = 8
 BACKLOG = 8 << 20  # bytes not yet taken by the kernel's socket; the window keeps us far below
@@ -51,18 +52,23 @@ class Engine:
     def change(self, settings: Settings, now: float) -> bool:
         """Take new settings in without losing what we know, if that is possible: False asks for a new start."""
         old = self.settings
-        same = (settings.enabled, settings.listen, settings.peer, settings.host_id, settings.port, settings.ignore) == (
-            old.enabled, old.listen, old.peer, old.host_id, old.port, old.ignore)
-        if not same:
+        if (settings.enabled, settings.listen, settings.peer, settings.host_id, settings.port) != (
+                old.enabled, old.listen, old.peer, old.host_id, old.port):
             return False
         try:
-            self.identity = Identity.load(settings.key, settings.certificate, settings.peer_certificate)
+            identity = Identity.load(settings.key, settings.certificate, settings.peer_certificate)
         except (OSError, ValueError):
             return False
         self.settings = settings
-        for channel in (self.dialer.channel, self.listener.channel):
-            if channel:
-                channel.close("keys have changed")
+        if settings.ignore != old.ignore:
+            self.local = self.sender.local = self.receiver.local = Local(settings.ignore)
+            self._events.filter(self.local.program(self._table.port_id))
+            self.sender.resync(now)
+        if (identity.own, identity.peer) != (self.identity.own, self.identity.peer):
+            self.identity = identity
+            for channel in (self.dialer.channel, self.listener.channel):
+                if channel:
+                    channel.close("keys have changed")
         return True
 
     def role_changed(self, master: bool | None, now: float) -> None:
@@ -147,7 +153,7 @@ class Engine:
         except Overrun:
             self.sender.overrun(now)
         if BUSY <= total < READS_AT_ONCE * 256:
-            self._events_at = now + COALESCE
+            self._events_at = now + GATHER
 
     def _read_listing(self, now: float) -> None:
         listing = self._listing

@@ -10,6 +10,8 @@ The number fits into a byte, so that Python shares it: 250,000 states cost the k
 A parity is flipped when a bulk (or listing) begins; whatever still has the old one when it ends was not in it.
 """
 
+from collections import Counter
+
 HOSTS = 16
 CREATOR, ADOPTED, BULK, LISTED = 0x0F, 0x10, 0x20, 0x40
 
@@ -88,7 +90,7 @@ class Ledger:
     def count(self, states: int) -> dict[int, int]:
         """Host id -> number of states, of `states` in the kernel's table."""
         numbers = [0] * HOSTS
-        for value in self.entries.values():
-            numbers[value & CREATOR] += 1
+        for value, times in Counter(self.entries.values()).items():
+            numbers[value & CREATOR] += times
         numbers[0] += max(0, states - len(self.entries))
         return {host: numbers[i] for i, host in enumerate(self.hosts) if numbers[i] or i == 0}

@@ -26,16 +26,15 @@ from gemel.flows.ctnetlink import (
     DELETE,
     EXCL,
     NEW,
-    bare,
     delete,
     delete_reply,
     endpoints,
     get,
-    inject,
     key_of,
     reply_of,
     request,
 )
+from gemel.flows.injection import bare, inject
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.wire import (

@@ -22,6 +22,7 @@ from gemel.flows.attributes import Malformed
 from gemel.flows.ctnetlink import ASSURED, endpoints, key_of, merge
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
+from gemel.flows.window import Window
 from gemel.flows.wire import (
     EVERYTHING,
     NOTHING,
@@ -44,11 +45,8 @@ from gemel.flows.wire import (
 
 COALESCE = 0.002  # s an event waits for others; also the least distance of two flushes
 PING = 1.0  # s without a batch
-SILENCE = 15.0  # s without an acknowledgement that is due: the peer's flowd hangs
 ANNOUNCE = 25.0  # s between announcements of live states; a lease is 90 s
 LARGEST_BATCH = 256  # states
-LEAST_WINDOW, WIDEST_WINDOW = 64 << 10, 4 << 20  # bytes unacknowledged
-SLOW = 0.4  # s of lag beyond which the window shrinks
 MOST_PENDING = 120_000  # states
 ENOUGH_PENDING = 4_000  # states; a listing waits above that
 SHORT = 300  # s: a TCP state with less left is announced like UDP
@@ -69,7 +67,6 @@ class Sender:
         self.role: bool | None = None
         self.peer: Welcome | None = None
         self.refusal: str | None = None
-        self.lag: float | None = None  # s from the last batch to its acknowledgement
         self.bulk_done = False
         self.sent = 0
         self.table_size = 0  # states in the kernel, as the caller last saw it
@@ -86,9 +83,7 @@ class Sender:
 
     def _reset(self) -> None:
         self._pending: dict[bytes, bytes] = {}
-        self._unacknowledged: dict[int, tuple[float, int]] = {}
-        self._flying = 0
-        self._window = LEAST_WINDOW * 4
+        self._window = Window()
         self._out: list[bytes] = []
         self._flush_at: float | None = None
         self._flushed_at = 0.0
@@ -122,7 +117,9 @@ class Sender:
         for frame in self._decoder.feed(data):
             match frame:
                 case Ack(sequence):
-                    self._acknowledged(sequence, now)
+                    self._window.acknowledged(sequence, now)
+                    if self._pending and self._flush_at is None:
+                        self._flush_at = now
                 case Welcome():
                     self.peer = frame
                     self._ping_at = now + PING
@@ -132,18 +129,6 @@ class Sender:
                     self.refusal = text
                 case _:
                     pass
-
-    def _acknowledged(self, sequence: int, now: float) -> None:
-        while self._unacknowledged and (first := next(iter(self._unacknowledged))) <= sequence:
-            at, size = self._unacknowledged.pop(first)
-            self._flying -= size
-            self.lag = now - at
-        if self.lag is not None and self.lag > SLOW:
-            self._window = max(LEAST_WINDOW, self._window // 2)
-        else:
-            self._window = min(WIDEST_WINDOW, self._window * 2)
-        if self._pending and self._flush_at is None:
-            self._flush_at = now
 
     # --- the kernel's word ------------------------------------------------------------------------------------------
 
@@ -330,9 +315,7 @@ class Sender:
     def arrived(self, ticket: int) -> bool:
         """Whether everything that was pending when the ticket was given is in the peer's kernel."""
         sequence = self._tickets.get(ticket)
-        if self.peer is None or sequence is None:
-            return False
-        if self._unacknowledged and next(iter(self._unacknowledged)) <= sequence:
+        if self.peer is None or sequence is None or not self._window.past(sequence):
             return False
         del self._tickets[ticket]
         return True
@@ -348,7 +331,12 @@ class Sender:
 
     def stuck(self, now: float) -> bool:
         """Whether the peer owes an acknowledgement for too long: hang up and try again."""
-        return bool(self._unacknowledged) and now - next(iter(self._unacknowledged.values()))[0] > SILENCE
+        return self._window.stuck(now)
+
+    @property
+    def lag(self) -> float | None:
+        """Seconds from the last batch to its acknowledgement."""
+        return self._window.lag
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -359,7 +347,7 @@ class Sender:
             self._flush(now)
         if now >= self._ping_at:
             self._ping_at = now + PING
-            if not self._unacknowledged:
+            if not self._window:
                 self._sequence += 1
                 self._send(Ping(self._sequence), now)
         if now >= self._announce_at:
@@ -380,13 +368,12 @@ class Sender:
 
     def _send(self, frame: Batch | Ping, now: float) -> None:
         data = encode(frame)
-        self._unacknowledged[frame.sequence] = (now, len(data))
-        self._flying += len(data)
+        self._window.sent(frame.sequence, len(data), now)
         self._out.append(data)
 
     def _flush(self, now: float, everything: bool = False) -> None:
         pending = self._pending
-        while pending and (everything or self._flying < self._window):
+        while pending and (everything or self._window.open):
             keys = list(islice(pending, LARGEST_BATCH))
             self._flushed_at, self._ping_at = now, now + PING
             self._send_batches(keys, now)

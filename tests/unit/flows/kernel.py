@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from gemel.flows.attributes import attribute, nest, table
-from gemel.flows.ctnetlink import ACK, CREATE, DELETE, GET, NEW
+from gemel.flows.ctnetlink import CREATE, DELETE, GET, NEW
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.receiver import EBUSY, EEXIST, ENOENT, EOPNOTSUPP, Receiver, Reply
@@ -124,7 +124,7 @@ class Table:
         replies = []
         for request in requests:
             _, kind, flags, number, _ = struct.unpack_from("=IHHII", request)
-            assert not flags & ACK
+            assert not flags & 0x4, "no acknowledgement is asked for: silence is success"
             found = self._do(kind, flags, table(request, 20, len(request)))
             if found:
                 replies.append(Reply(number, found) if isinstance(found, int) else Reply(number, 0, found))

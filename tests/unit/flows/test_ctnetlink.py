@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemel.flows import ctnetlink
+from gemel.flows import ctnetlink, injection
 from gemel.flows.attributes import Malformed, attribute, nest, table
-from gemel.flows.ctnetlink import endpoints, inject, key_of, merge
+from gemel.flows.ctnetlink import endpoints, key_of, merge
+from gemel.flows.injection import inject
 from tests.unit.flows.kernel import TCP, UDP, State, Tuple, flow, ip, listing, message
 
 V6 = bytes.fromhex("20010db8000000000000000000000001"), bytes.fromhex("20010db8000000000000000000000002")
@@ -32,7 +33,7 @@ def _state(number, proto, snat, dnat, status, timeout, tcp, mark):
 @given(STATES, st.booleans())
 def test_quick_path_says_what_thorough_path_says(state, dumped):
     m = listing(state) if dumped else message(state)
-    quick, thorough = ctnetlink._quick(m), ctnetlink._thorough(m)
+    quick, thorough = injection._quick(m), injection._thorough(m)
     assert quick is not None
     assert quick.key == thorough.key == m[20:72]
     assert quick.once == thorough.once
@@ -112,7 +113,7 @@ def test_helper_and_master_are_told_once_and_can_be_left_out():
     once = table(made.once, 0, len(made.once))
     assert table(once[5], 0, len(once[5]))[1] == b"ftp\0"
     assert Tuple.decode(once[14]) == flow(2).orig
-    assert set(table(ctnetlink.bare(made.once), 0, len(ctnetlink.bare(made.once)))) == {6}
+    assert set(table(injection.bare(made.once), 0, len(injection.bare(made.once)))) == {6}
     assert not {5, 14} & set(table(made.body, 4, len(made.body)))
 
 
