@@ -51,6 +51,8 @@ class Lab:
     def __init__(self, name: str = "lab") -> None:
         if not LAB_NAME.fullmatch(name):
             raise LabError(f"{name!r} is no name for a lab: a letter, then at most 11 letters and digits")
+        if os.geteuid():
+            raise LabError("the lab needs root: it makes network namespaces")
         self.name = name
         self.folder = Folder(name)
         self._wiring = Wiring(name)
