@@ -19,6 +19,7 @@ from gemel.flows.wire import Malformed
 
 BUSY = 16  # events in one read from which on it pays to let more of them
 GATHER = 0.005  # s
+AFTER_HANDOVER = 1.0  # s a new master lets pass before it names all its states: packets first
 READS_AT_ONCE = 16  # of 256 events, before the streams have their turn
 LISTING_READS = 8
 BACKLOG = 8 << 20  # bytes not yet taken by the kernel's socket; the window keeps us far below
@@ -76,7 +77,7 @@ class Engine:
         was = self.sender.role
         self.sender.role = self.receiver.role = master
         if master is True and was is not True and self.sender.peer is not None:
-            self.sender.resync(now)
+            self.sender.resync(now, AFTER_HANDOVER)
 
     def close(self) -> None:
         """Hang up."""

@@ -89,7 +89,7 @@ class Sender:
         self._flushed_at = 0.0
         self._ping_at = 0.0
         self._listing = ""  # "", "bulk", "announce"
-        self._bulk_owed = False
+        self._bulk_owed, self._bulk_after = False, 0.0
         self._bulk_left: int | None = None
         self._bulk_count = 0
         self._scope = NOTHING
@@ -206,13 +206,14 @@ class Sender:
 
     # --- listings: bulk and announcements ---------------------------------------------------------------------------
 
-    def resync(self, now: float) -> None:
-        """Send the whole table (again)."""
-        self._bulk_owed = True
+    def resync(self, now: float, after: float = 0.0) -> None:
+        """Send the whole table (again), in `after` seconds."""
+        self._bulk_owed, self._bulk_after = True, now + after
         self._begin_bulk(now)
 
     def _begin_bulk(self, now: float) -> None:
-        if self.peer is None or not self._bulk_owed or self._listing or self._bulk_left is not None:
+        busy = self._listing or self._bulk_left is not None
+        if self.peer is None or not self._bulk_owed or busy or now < self._bulk_after:
             return
         self._bulk_owed, self.bulk_done = False, False
         self.counters["bulks"] += 1
@@ -327,6 +328,8 @@ class Sender:
         times = [self._ping_at, self._announce_at]
         if self._flush_at is not None:
             times.append(self._flush_at)
+        if self._bulk_owed and not self._listing and self._bulk_left is None:
+            times.append(self._bulk_after)
         return min(times)
 
     def stuck(self, now: float) -> bool:
