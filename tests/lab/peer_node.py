@@ -19,7 +19,7 @@ from gemel.control import paths
 from gemel.control.door import Caller, Door
 from gemel.control.peer import QUESTIONS, PeerAnswer, PeerCall
 from gemel.core.codec import encode
-from gemel.effects.keys import KeyPair, make_keys
+from gemel.effects.keys import Fingerprints, KeyPair, make_keys
 from gemel.sync.identity import Identity
 from gemel.sync.node import Target
 from gemel.sync.pusher import Pusher
@@ -123,11 +123,18 @@ class Bench:
 
     def do_new_key(self) -> str:
         """As after an installation from scratch."""
-        for name in (paths.NODE_KEY, paths.NODE_CERTIFICATE):
+        return self._anew(paths.NODE_KEY, paths.NODE_CERTIFICATE).node
+
+    def do_new_web_key(self) -> str:
+        """As when an admin changes the GUI's certificate."""
+        return self._anew(paths.WEB_KEY, paths.WEB_CERTIFICATE).web
+
+    def _anew(self, *names: str) -> Fingerprints:
+        for name in names:
             Path(name).unlink()
         node, web = (paths.NODE_KEY, paths.NODE_CERTIFICATE), (paths.WEB_KEY, paths.WEB_CERTIFICATE)
         pairs = [KeyPair(Path(key), Path(certificate)) for key, certificate in (node, web)]
-        return make_keys(self.node.name, pairs[0], pairs[1], NOBODY).node
+        return make_keys(self.node.name, pairs[0], pairs[1], NOBODY)
 
     def do_hide_keys(self, hidden: bool) -> None:
         """As before the very first start, when there are none."""

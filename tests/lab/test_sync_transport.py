@@ -233,6 +233,19 @@ def test_a_new_key_on_the_peer_stops_everything_until_it_is_forgotten(nodes: tup
     until(lambda: in_sync(primary), 15, "in sync")
 
 
+def test_a_new_gui_certificate_is_shown_without_a_restart_and_changes_nothing_for_the_peer(
+    nodes: tuple[Machine, Machine],
+) -> None:
+    primary, secondary = nodes
+    primary.ask("configure", host=secondary.address, rules=["one"])
+    until(lambda: in_sync(primary), 15, "in sync")
+    new = secondary.ask("new_web_key").replace(":", "").lower()
+    secondary.ask("hangup")
+    until(lambda: certificate_shown(primary, secondary.address, "fw2") == new, 1.5, "the new certificate")
+    primary.ask("configure", host=secondary.address, rules=["two"])
+    until(lambda: in_sync(primary, 3), 5, "in sync again")
+
+
 def test_both_with_a_target_are_refused_on_both(nodes: tuple[Machine, Machine]) -> None:
     primary, secondary = nodes
     primary.ask("configure", host=secondary.address, rules=["a"])
@@ -251,7 +264,8 @@ def test_port_80_redirects_and_webd_has_no_rights(nodes: tuple[Machine, Machine]
     primary, secondary = nodes
     pid = secondary.ask("webd", up=True)
     status = Path(f"/proc/{pid}/status")
-    until(lambda: "setpriv" not in Path(f"/proc/{pid}/cmdline").read_text(), 5, "webd runs")
+    started = Path(f"/proc/{pid}/cmdline")
+    until(lambda: started.read_text().split("\0")[1:3] == ["-m", "gemel.daemons.webd"], 5, "webd runs")
     facts = dict(line.split(":\t") for line in status.read_text().splitlines() if ":\t" in line)
     assert facts["Uid"].split() == ["65534"] * 4 and int(facts["CapEff"], 16) == int(facts["CapBnd"], 16) == 0
     asks = "import http.client as h;c=h.HTTPConnection('172.16.1.3',80,timeout=10);c.request('GET','/x?y=1');"

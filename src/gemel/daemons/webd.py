@@ -34,7 +34,7 @@ LOOK_EVERY = 2.0  # seconds between looks at the certificates' files
 AGENT_WITHIN = 170.0  # seconds for an answer: an Apply of 10,000 rules on a slow machine
 CONNECTIONS = 200
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("webd")
 
 
 class _Server(uvicorn.Server):

@@ -75,9 +75,10 @@ class Schedule:
         return not self.running and self.deadline is not None and now >= self.deadline
 
     def began(self, now: float) -> None:
-        """A push is on its way."""
+        """A push is on its way. One that is tried again keeps the status that says why."""
         self.running, self._again, self.deadline = True, False, None
-        self._become("pushing", now)
+        if self._why is None:
+            self._become("pushing", now)
 
     def succeeded(self, pushed: Pushed, now: float) -> None:
         """The peer runs what was meant."""

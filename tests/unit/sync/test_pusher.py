@@ -60,8 +60,9 @@ def test_while_the_peer_is_away_it_is_tried_soon_and_then_every_ten_seconds() ->
     schedule = Schedule(0.0)
     schedule.wanted(0.0)
     now, pauses = 0.0, []
-    for _ in range(12):
+    for tries in range(12):
         begun = run(schedule, now)
+        assert schedule.status.status == ("waiting" if tries else "pushing")
         pauses.append(begun - now)
         now = begun + 4.0
         schedule.broke(AWAY, now)
