@@ -32,7 +32,7 @@ def translate(table: Table, policy: Policy, names: Names) -> None:
 
 
 def _direction(table: Table, hook: str, priority: str, device_word: str, lists: dict[str, list[str]]) -> None:
-    elements = {f'"{device}"': f" : goto {hook}_{identifier(device)}" for device in lists}
+    elements = {quoted(device): f" : goto {hook}_{identifier(device)}" for device in lists}
     table.collections[f"{hook}_devices"] = Collection("map", "type ifname : verdict;", elements)
     head = f"type nat hook {hook} priority {priority}; policy accept;"
     table.chains[hook] = Chain(head, (f"{device_word} vmap @{hook}_devices",))

@@ -36,11 +36,12 @@ def compile(policy: Policy, previous: Ruleset | None = None) -> Ruleset:
 
     Raises:
         KeyError: a rule names an alias or port set that the policy does not hold.
-        ValueError: two interfaces have one id.
+        ValueError: two interfaces have the same id or device, or a translation makes no sense (see `nat`).
     """
     names = Names({a.id: a for a in policy.aliases}, {p.id: p for p in policy.port_sets})
-    if len({i.id for i in policy.interfaces}) != len(policy.interfaces):
-        raise ValueError("two interfaces have the same id")
+    for values in ({i.id for i in policy.interfaces}, {i.device for i in policy.interfaces}):
+        if len(values) != len(policy.interfaces):
+            raise ValueError("two interfaces have the same id or device")
     ranks = Ranks(previous.ranks if previous else {})
     contents = {family: readable_contents(names, family) for family in FAMILIES}
     table = Table({TCP_UDP: TCP_UDP_SET, **dict(_named_sets(policy))})
@@ -111,7 +112,7 @@ def blocking(label: str, logged: bool) -> str:
 
 def _frame(table: Table, policy: Policy) -> None:
     """Everything around the interfaces' own chains."""
-    devices = {f'"{i.device}"': f" : goto if_{identifier(i.id)}" for i in policy.interfaces}
+    devices = {quoted(i.device): f" : goto if_{identifier(i.id)}" for i in policy.interfaces}
     table.collections["by_device"] = Collection("map", "type ifname : verdict;", devices)
     if policy.carp:
         own = merge((*policy.addresses, *policy.vips))
