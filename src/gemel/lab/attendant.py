@@ -4,6 +4,7 @@
 
 A TCP connection to a node's loopback address on this machine is carried to the web port inside the node. OWNER is a
 process number or 0; when that process has gone, the lab goes. When the lab has gone, so does its attendant.
+It says "ready" when the way in is open.
 """
 
 import asyncio
@@ -87,6 +88,7 @@ async def attend(lab: Lab, owner: int) -> bool:
     for node in NODES.values():
         with contextlib.suppress(OSError):
             await Passage(lab.name, state.index, node).open()
+    print("ready", flush=True)
     while (now := lab.folder.load()) and now.password == state.password:
         if owner and not alive(owner):
             return True

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import select
 import shlex
 import signal
 import subprocess
@@ -101,12 +102,20 @@ class Lab:
         self.folder.save(replace(state, ready=True, attendant=self._attend(owner)))
 
     def _attend(self, owner: int | None) -> int:
+        """Start the attendant and wait until it says that the way in is open; returns its process number."""
         with self.folder.log("attendant").open("ab") as log:
-            return subprocess.Popen(
+            attendant = subprocess.Popen(
                 (sys.executable, "-m", "gemel.lab.attendant", self.name, str(owner or 0)),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True, cwd="/",
                 env={**os.environ, "PYTHONPATH": str(SOURCE)},
-            ).pid
+            )
+        assert attendant.stdout
+        with attendant.stdout as said:
+            ready = select.select([said], [], [], BOOT_PATIENCE)[0] and said.readline()
+        if not ready:
+            attendant.kill()
+            raise LabError(f"the lab's attendant does not start: {self.folder.log('attendant').read_text()[-2000:]}")
+        return attendant.pid
 
     def _clear(self, state: State | None) -> None:
         if state and state.attendant and state.attendant != os.getpid() and _is_attendant(state.attendant, self.name):
