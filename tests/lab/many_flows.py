@@ -22,6 +22,7 @@ PATIENCE, AGAIN = 10.0, 1.0  # seconds for a round, and until a packet is repeat
 SEEN = struct.Struct("!I4sH")  # which flow; the source's address and port (or ICMP id)
 NUMBER = struct.Struct("!I")
 ECHO, ECHO_REPLY = 8, 0
+SO_RCVBUFFORCE = 33  # socket(7); the module does not name it
 
 
 def checksum(data: bytes) -> int:
@@ -53,7 +54,7 @@ def serve(address: str) -> None:
     udp.bind((address, UDP_PORT))
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     for s in (udp, raw):
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 4 << 20)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
     listener = socket.create_server((address, TCP_PORT), backlog=1024)
     watch = selectors.DefaultSelector()
     for s in (udp, raw, listener):
@@ -107,7 +108,7 @@ class Flows:
         self.now: dict[int, tuple[str, int]] = {}
         if kind == "icmp":
             self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)]
-            self.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 4 << 20)
+            self.sockets[0].setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         elif kind == "udp":
             self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
             for s in self.sockets:

@@ -150,9 +150,10 @@ def forget_ports(lab: Lab) -> None:
 
 
 def tcp_flows_again(lab: Lab) -> bool:
-    """Whether the LAN client's TCP no longer repeats itself to a dead peer."""
-    shown = lab.exec("lan", "ss", "-Htino", "state", "established", "dport", "=", ":7001")
-    return bool(shown.strip()) and "backoff:" not in shown
+    """Whether neither end of the long connection still repeats what it said to a dead firewall."""
+    ends = (("lan", "dport"), ("wan", "sport"))
+    shown = [lab.exec(host, "ss", "-Htino", "state", "established", port, "=", ":7001") for host, port in ends]
+    return all(text.strip() and "backoff:" not in text for text in shown)
 
 
 def after_recovery(lab: Lab, traffic: Traffic) -> Measured:
