@@ -95,7 +95,7 @@ class Receiver:
         self.synced = False  # the first bulk since our start is in
         self.received = 0
         self.errors: dict[str, int] = {}
-        self.counters = {"batches": 0, "created": 0, "updated": 0, "ended": 0, "replaced": 0, "swept": 0,
+        self.counters = {"batches": 0, "replaced": 0, "swept": 0,
                          "ends refused": 0, "not understood": 0, "table full": 0}
         self._epoch, self._little_endian = epoch, little_endian
         self._decoder = Decoder()
