@@ -52,6 +52,7 @@ LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and
 HELD_UP_FOR = 5.0  # seconds that a node which was late stands back: one stall often follows another
 FLUSH_WITHIN = 0.2  # seconds that the peer has to confirm the states
 TURNS = 3  # send errors until a device counts as deaf, and successes until it counts as well again
+STATES_MISSED_FOR = 300.0  # seconds that it is said after waiting for them was in vain
 PROBLEM_LASTS = 10.0  # seconds after it was last seen, at base 1 and 2
 
 
@@ -98,6 +99,8 @@ class Node:
             return []
         actions = self._held_up(now) if now - self._due > LATE else []
         actions += self._handlers[type(event)](event, now)
+        if type(event) is Heard and not actions:
+            return actions  # nearly every event of a backup: only that VHID's deadline can have moved, see `_heard`
         for action in actions:
             if isinstance(action, Report):
                 self.ledger.transitions.append(Transition(now, action))
@@ -147,7 +150,10 @@ class Node:
         self.ledger.counters["adverts accepted"] += 1
         if received.source == machine.config.source:
             self._twin(machine.config, now)
-        return machine.hear(received, now)
+        actions = machine.hear(received, now)
+        # A deadline that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
+        self._due = min(self._due, machine.deadline())
+        return actions
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
         self._links[event.device] = event.up
@@ -205,6 +211,8 @@ class Node:
         actions: list[Action] = []
         if now >= self._awaiting_until:
             self.ledger.counters["gave up waiting for states"] += 1
+            text = "the peer's states did not come in time: connections through it may not survive a take-over"
+            self.ledger.complain(AWAITING_STATES, text, now, now + STATES_MISSED_FOR)
             actions += self._promoted(Promoted(AWAITING_STATES), now)
         if now >= self._held_up_until:
             self._held_up_until = NEVER

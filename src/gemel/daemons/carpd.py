@@ -118,8 +118,18 @@ class Carpd:
             ),
             Quit: lambda do: setattr(self, "_quit", True),
         }
-        self.node = Node(read_settings(self._settings_path), clock(), secrets.randbits(64))
+        self.node = self._first_node()
         self._door = Door(f"{run_dir}/carpd.sock", QUESTIONS, self._answer)
+
+    def _first_node(self) -> Node:
+        """With settings that cannot be worked with, carpd takes part in nothing and says why, until it gets others."""
+        try:
+            return Node(read_settings(self._settings_path), clock(), secrets.randbits(64))
+        except Refused as error:
+            log.error("%s", error)
+            node = Node(Settings(), clock(), secrets.randbits(64))
+            node.ledger.complain("settings", f"CARP is off: {error}", clock(), math.inf)
+            return node
 
     # ------------------------------------------------------------------------------------------------ protocol thread
 
@@ -274,12 +284,7 @@ def main() -> int:
         return 0
     become_urgent()
     logging.basicConfig(level=logging.INFO, handlers=[LogHand(sys.stderr)], force=True)
-    try:
-        carpd = Carpd(arguments.run_dir)
-    except Refused as error:
-        log.error("%s", error)
-        LogHand.finish_all()
-        return 1
+    carpd = Carpd(arguments.run_dir)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: carpd.post(Stopped()))
     if os.sched_getscheduler(0) == os.SCHED_FIFO:

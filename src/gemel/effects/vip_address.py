@@ -1,7 +1,8 @@
 """VIPs as kernel addresses with a lifetime, by raw rtnetlink: what nobody renews goes away by itself.
 
-The kernel looks for what has lapsed at most once a second, and rounds; addresses that are renewed in one go also
-lapse in one go. Measured: a lifetime of 2 s ends 2.0 to 2.3 s after the last renewal.
+The kernel looks for what has lapsed at most once a second, and rounds: a lifetime of 2 s ends 2.0 to 2.3 s after the
+last renewal. Addresses that are renewed in one go also lapse in one go; apart from each other, one may wait for the
+next look.
 """
 
 import errno

@@ -21,7 +21,7 @@ SLACK = 1.25
 
 @dataclass(frozen=True, slots=True)
 class VirtualMac:
-    """One VHID on one device, with its IPv4 addresses. `advbase` in seconds."""
+    """One VHID on one device, with its addresses; only IPv4 ones have ARP. `advbase` in seconds."""
 
     device: str
     vhid: int
@@ -75,7 +75,7 @@ def _device(device: str, macs: list[VirtualMac]) -> list[str]:
         for one in macs
     ]
     # The kernel answers and asks ARP for a VIP with the port's own MAC; on the wire it must be the virtual one.
-    named = ", ".join(f"{address} : {one.mac}" for one in macs for address in one.addresses)
+    named = ", ".join(f"{address} : {one.mac}" for one in macs for address in one.addresses if ":" not in address)
     if named:
         lines.append(
             f'add rule arp gemel_carp output oifname "{device}" arp saddr ether set arp saddr ip map {{ {named} }}'

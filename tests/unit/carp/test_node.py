@@ -121,6 +121,7 @@ def test_states_are_awaited_but_not_for_ever():
     patient.handle(TimePassed(), NOW + 30)
     assert patient.reasons() == {}
     assert patient.ledger.counters["gave up waiting for states"] == 1
+    assert "states did not come" in patient.ledger.problems(NOW + 31)[0]
 
 
 # ---------------------------------------------------------------------------------------------------------- demotion

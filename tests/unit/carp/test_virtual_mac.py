@@ -28,6 +28,12 @@ def test_arp_of_every_address_says_the_virtual_mac():
     ) in text
 
 
+def test_an_ipv6_address_has_no_arp():
+    text = virtual_mac_text([VirtualMac("wan", 200, ("198.51.100.200", "2001:db8::1"))])
+    assert "2001:db8::1" not in text
+    assert "{ 198.51.100.200 : 00:00:5e:00:01:c8 }" in text
+
+
 def test_order_does_not_matter():
     assert virtual_mac_text([WAN, LAN]) == virtual_mac_text([LAN, WAN])
 
