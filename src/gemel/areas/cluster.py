@@ -2,7 +2,9 @@
 together."""
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
+from gemel.areas.firewall import policy
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.virtual_ips import VIRTUAL_IPS
@@ -13,6 +15,8 @@ from gemel.core.codec import encode
 from gemel.core.config import Config, canonical
 from gemel.core.want import DaemonSettings, Want
 from gemel.flows.settings import Settings as FlowSettings
+from gemel.rules.interpret import Interpreter, Packet
+from gemel.rules.ir import TCP, Action
 
 MAINTENANCE = 240
 """Persistent CARP maintenance mode, as a named reason to stand back (reference carp §2.3: loses nothing, skew changes
@@ -79,3 +83,18 @@ def host_id(config: Config) -> str:
         return "1"
     octets = interface.ipv4.partition("/")[0].split(".")
     return "".join(f"{int(o):02x}" for o in octets).lstrip("0") or "1"
+
+
+def lets_peer_in(config: Config, port: int) -> bool:
+    """Whether this node's rules on the synchronize interface pass TCP from the peer to `port` (1..65535); also True
+    where that cannot be asked yet, for want of an interface, an address or a peer."""
+    ha = config[HIGH_AVAILABILITY]
+    interface = config[INTERFACES].get(ha.synchronize_interface)
+    if interface is None or not interface.enabled or not ha.peer_ip:
+        return True
+    peer = ip_address(ha.peer_ip)
+    own = [a for text in interface.own if (a := ip_address(text.partition("/")[0])).version == peer.version]
+    if not own:
+        return True
+    knock = Packet(interface.device, peer.version, TCP, int(peer), int(own[0]), 49152, port)
+    return Interpreter(policy(config)).outcome(knock).action is Action.PASS

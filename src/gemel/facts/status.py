@@ -19,7 +19,8 @@ class Sources:
     """What is known: JSON values of the doors' answers (None: no answer) and of the agent's own parts.
 
     `push` and `received` are how configuration synchronisation stands as sender and receiver; `faults` what the last
-    start could not carry out; `warnings` the running configuration's; `words` turns interface ids to descriptions.
+    start could not carry out; `shut_out` says that this node's own rules keep the peer's pushes out; `warnings` are the
+    running configuration's; `words` turns interface ids to descriptions.
     """
 
     node: str
@@ -34,6 +35,7 @@ class Sources:
     has_carp_vips: bool
     synchronizes_states: bool
     pending: int
+    shut_out: str = ""
     areas: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -95,6 +97,8 @@ def problems(sources: Sources) -> Iterable[str]:
     error = sources.push.get("last_error")
     if error:
         yield f"configuration synchronisation: {error}"
+    if sources.shut_out:
+        yield f"configuration synchronisation from the peer: {sources.shut_out}"
     refusal = sources.received.get("problem")
     if refusal:
         yield f"configuration synchronisation from the peer: {refusal}"
@@ -159,7 +163,7 @@ def _config_sync(sources: Sources) -> dict[str, Any]:
         "peer": received.get("peer"),
         "peer_revision": received.get("peer_revision"),
         "areas": [],
-        "last_error": received.get("problem"),
+        "last_error": sources.shut_out or received.get("problem"),
         "notices": list(received.get("notices") or ()),
         "since": None,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel import __version__
-from gemel.areas.cluster import host_id
+from gemel.areas.cluster import host_id, lets_peer_in
 from gemel.areas.high_availability import HIGH_AVAILABILITY, boxes
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM
@@ -49,6 +49,7 @@ class ThisNode:
         self._disk = Disk()
         self._peer_certificate = Path(root + paths.PEER_CERTIFICATE)
         self._expected = self._peer_certificate.with_name("expected-fingerprint")
+        self._looked_into: tuple[Config | None, bool] = (None, True)
         self._identity = Identity(
             Path(root + paths.NODE_KEY).read_text(), Path(root + paths.NODE_CERTIFICATE).read_text()
         )
@@ -96,6 +97,24 @@ class ThisNode:
         if not ha.synchronize_config_to or not boxes(ha):
             return None
         return Target(ha.synchronize_config_to, WEB_PORT, ha.username or "admin", ha.password, boxes(ha))
+
+    def shut_out(self) -> str:
+        """A sentence if this node waits for pushes that its own rules keep out, else empty. Not where the peer's key
+        was pinned by hand: such a pair may do without configuration synchronisation."""
+        config = self._desk.config
+        ha = config[HIGH_AVAILABILITY]
+        if ha.synchronize_config_to or not ha.synchronize_states or self._expected.exists():
+            return ""
+        if self._looked_into[0] is not config:  # thousands of rules are not read again for each look at the status
+            self._looked_into = config, lets_peer_in(config, WEB_PORT)
+        interface = config[INTERFACES].get(ha.synchronize_interface)
+        if self._looked_into[1] or interface is None:
+            return ""
+        name = interface.title
+        return (
+            f"no rule on {name} lets {ha.peer_ip} in: add one that passes TCP from {name} net to {name} address, "
+            "port HTTPS"
+        )
 
     def outgoing(self) -> Outgoing:
         number, config = self._desk.number, self._desk.config

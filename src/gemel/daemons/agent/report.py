@@ -43,6 +43,7 @@ def gathered(
         has_carp_vips=any(v.type == "carp" for v in config[VIRTUAL_IPS].items),
         synchronizes_states=ha.synchronize_states,
         pending=len(desk.pending.models),
+        shut_out=node.shut_out(),
         areas=boxes(ha),
         faults=transaction.faults,
         warnings=tuple(str(p) for p in problems),
