@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator
 
 from gemel.areas.fields import PORT_NAMES, Line, names_in, network_text, port_number
+from gemel.areas.interfaces import INTERFACES
 from gemel.areas.names import Names
 from gemel.core.area import Area
 from gemel.core.config import Config
@@ -60,8 +61,15 @@ def _entries(value: Any, info: ValidationInfo) -> Any:
     names = names_in(info)
     if not isinstance(value, list | tuple) or names is None:
         return value
-    by_name = names.aliases
-    return [f"alias:{by_name[e.lower()]}" if isinstance(e, str) and e.lower() in by_name else e for e in value]
+    return [_entry(e, names) if isinstance(e, str) else e for e in value]
+
+
+def _entry(text: str, names: Names) -> str:
+    word, hash_sign, note = text.partition("#")
+    key = names.aliases.get(word.strip().lower())
+    if key is None:
+        return text
+    return f"alias:{key} #{note}" if hash_sign else f"alias:{key}"
 
 
 class Alias(Item):
@@ -83,19 +91,22 @@ class Alias(Item):
     def called(self) -> tuple[str, ...]:
         return (self.name,)
 
-    @model_validator(mode="after")
-    def _each_entry(self, info: ValidationInfo) -> "Alias":
-        names = names_in(info)
-        wrong = []
-        for entry in self.entries:
+    @field_validator("entries")
+    @classmethod
+    def _each_entry(cls, entries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        kind: Kind | None = info.data.get("type")
+        if kind is None:  # which is a problem already
+            return entries
+        names, wrong = names_in(info), []
+        for entry in entries:
             try:
-                _check_entry(self.type, entry, names)
+                _check_entry(kind, entry, names)
             except ValueError as error:
                 wrong.append(str(error))
         if wrong:
             more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
-            raise ValueError("entries: " + "; ".join(wrong[:5]) + more)
-        return self
+            raise ValueError("; ".join(wrong[:5]) + more)
+        return entries
 
 
 class Aliases(Model):
@@ -192,8 +203,11 @@ def _loops(aliases: Aliases, key: str) -> bool:
 def _check(config: Config) -> Iterable[Problem]:
     aliases = config[ALIASES]
     names: dict[str, str] = {}
+    interfaces = {word.lower() for i in config[INTERFACES].items for word in (i.id, i.title)}
     for alias in aliases.items:
         path = f"aliases[{alias.id}]"
+        if alias.name.lower() in interfaces:
+            yield Problem(f"{path}.name", f"{alias.name} is an interface: choose another name")
         if names.setdefault(alias.name.lower(), alias.id) != alias.id:
             yield Problem(f"{path}.name", f"there is another alias called {alias.name}")
         if any(value_of(e).startswith("alias:") for e in alias.entries):

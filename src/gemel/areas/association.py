@@ -44,4 +44,4 @@ def _following(rule: Rule | None, forward: PortForward) -> Rule:
     if rule is not None:
         return rule.model_copy(update=said)
     # The rule's id comes from the forward's, so that both nodes make the same one.
-    return Rule.model_validate({"id": f"nat_{forward.id}", "action": "pass", **said})
+    return Rule.model_validate({"id": f"nat_{forward.id}"[:40], "action": "pass", **said})

@@ -40,8 +40,9 @@ def _plain(text: str, names: Names | None) -> str:
         return _stored(text, names)
     if names is not None:
         head, _, tail = word.rpartition(" ")
-        if tail in _SUFFIXES and head in names.interfaces:
-            return f"{_SUFFIXES[tail]}:{names.interfaces[head]}"
+        interface = names.interface(head)
+        if tail in _SUFFIXES and interface is not None:
+            return f"{_SUFFIXES[tail]}:{interface}"
         if word in names.aliases:
             return _stored(f"alias:{names.aliases[word]}", names)
     return _literal(text, names)

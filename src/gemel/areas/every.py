@@ -3,7 +3,7 @@
 from gemel.areas.aliases import ALIASES
 from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
-from gemel.areas.firewall import compile_firewall
+from gemel.areas.firewall import compile_firewall, skipped
 from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
@@ -30,4 +30,6 @@ AREAS = (
     USERS,
 )
 
-SCHEMA = Schema(AREAS, names=names_of, settled=settled, across=(compile_firewall, compile_cluster))
+SCHEMA = Schema(
+    AREAS, names=names_of, settled=settled, across=(compile_firewall, compile_cluster), cautions=(skipped,)
+)

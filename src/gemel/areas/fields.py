@@ -38,7 +38,7 @@ def _interface(value: Any, info: ValidationInfo) -> Any:
     names = names_in(info)
     if not isinstance(value, str) or names is None or value == "":
         return value
-    found = names.interfaces.get(value.lower())
+    found = names.interface(value)
     if found is None:
         known = ", ".join(names.known_interfaces.values()) or "none is assigned yet"
         raise ValueError(f"there is no interface {value!r} (there are: {known})")
@@ -49,7 +49,7 @@ def _gateway(value: Any, info: ValidationInfo) -> Any:
     names = names_in(info)
     if not isinstance(value, str) or names is None or value.lower() in ("", "none"):
         return "" if isinstance(value, str) and value.lower() == "none" else value
-    found = names.gateways.get(value.lower())
+    found = names.gateway(value)
     if found is None:
         known = ", ".join(names.known_gateways.values()) or "none is configured yet"
         raise ValueError(f"there is no gateway {value!r} (there are: {known})")
@@ -73,6 +73,8 @@ def _address_with_mask(value: str, version: int | None = None) -> str:
         raise ValueError(f"{address} needs its mask, such as {address}/24")
     if version is not None and parsed.version != version:
         raise ValueError(f"{value} is no IPv{version} address")
+    if parsed.is_multicast or parsed.is_unspecified or parsed.is_loopback:
+        raise ValueError(f"{parsed.ip} cannot be an address of an interface")
     return str(parsed)
 
 
@@ -81,8 +83,6 @@ def _own(value: str, version: int) -> str:
         return ""
     text = _address_with_mask(value, version)
     parsed = ip_interface(text)
-    if parsed.is_multicast or parsed.is_unspecified or parsed.is_loopback:
-        raise ValueError(f"{parsed.ip} cannot be an interface's address")
     if version == 6 and parsed.is_link_local:
         raise ValueError("a link-local address cannot be set here: every interface has one of its own")
     if parsed.network.num_addresses > 2 and version == 4:

@@ -8,18 +8,21 @@ nothing (an interface without address, an empty alias) is left out; it never bec
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from gemel.areas.aliases import ALIASES, ranges_of, spans_of
 from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.interfaces import INTERFACES, PRIVATE, Interface
+from gemel.areas.names import names_of
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS, Mapping, PortForward
 from gemel.areas.resolve import Nothing, Resolver, host
 from gemel.areas.rules import FAMILIES, RULES, Rule
 from gemel.areas.virtual_ips import VIRTUAL_IPS
-from gemel.core.area import NodeState
+from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
+from gemel.core.model import plain
+from gemel.core.problem import Problem
 from gemel.core.want import Ruleset, Want
 from gemel.rules import ir, nft
 from gemel.rules.addresses import Range, parse_range
@@ -29,7 +32,7 @@ from gemel.rules.virtual_mac import VirtualMac, virtual_mac_text
 
 LOCKOUT_PORTS = (80, 443)
 ISAKMP = 500
-COMPILER = "1"
+COMPILER = "2"
 """Raised whenever the same configuration compiles to something else, so that an upgraded node loads it."""
 
 
@@ -155,15 +158,30 @@ def _rule(resolver: Resolver, rule: Rule) -> ir.Rule:
     return ir.Rule(rule.id, resolver.match(rule), action, rule.log, rule.no_state_sync, rule.description)
 
 
-def skipped(config: Config) -> Iterator[tuple[Rule, str]]:
-    """Rules that are left out because a part of them stands for nothing, with that part."""
+def skipped(config: Config) -> Iterator[Problem]:
+    """A warning for each rule, mapping and forward that is left out because a part of it stands for nothing."""
+    found = list(_left_out(config))
+    names = names_of({area: plain(config.named(area)) for area in ("interfaces", "virtual_ips", "aliases") if found})
+    for path, part in found:
+        yield Problem(path, f"{names.show(part)} stands for nothing on this node: this line is left out", "warning")
+
+
+def _left_out(config: Config) -> Iterator[tuple[str, str]]:
     resolver = Resolver(config)
-    for rule in config[RULES].items:
-        if not rule.disabled:
+    lists: tuple[tuple[Area[Any], tuple[Any, ...]], ...] = (
+        (RULES, config[RULES].items),
+        (OUTBOUND_NAT, config[OUTBOUND_NAT].items),
+        (PORT_FORWARDS, config[PORT_FORWARDS].items),
+    )
+    for area, items in lists:
+        for item in items:
             try:
-                resolver.match(rule)
+                if not item.disabled:
+                    resolver.match(item)
             except Nothing as nothing:
-                yield rule, str(nothing)
+                places = ("source", "destination", "source_port", "destination_port")
+                place = next(name for name in places if getattr(item, name) == str(nothing))
+                yield f"{area.name}[{item.id}].{place}", str(nothing)
 
 
 def _outbound(config: Config, resolver: Resolver) -> Iterator[ir.SourceNat]:
@@ -202,6 +220,8 @@ def automatic_sources(config: Config) -> list[str]:
     inner = [i for i in config[INTERFACES].items if i.enabled and not i.gateway]
     found = ["127.0.0.0/8"]
     found += [str(n) for i in inner for n in i.networks if n.version == 4]
+    inside = [v for v in config[VIRTUAL_IPS].items if config[VIRTUAL_IPS].interface_of(v) in {i.id for i in inner}]
+    found += [str(n) for v in inside if (n := ip_interface(v.address).network).version == 4 and str(n) not in found]
     behind = {g.id for g in config[GATEWAYS].items if g.interface in {i.id for i in inner}}
     for route in config[ROUTES].items:
         network = ip_network(route.network)

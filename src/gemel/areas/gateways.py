@@ -102,15 +102,19 @@ def _check(config: Config) -> Iterable[Problem]:
         interface = interfaces.get(item.interface)
         if interface is None:
             yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")
+        elif item.address in (own.partition("/")[0] for own in interface.own):
+            yield Problem(f"{path}.address", f"{item.address} is {interface.title}'s own address")
         elif interface.enabled and not any(ip_address(item.address) in network for network in interface.networks):
             yield Problem(
                 f"{path}.address", f"{item.address} is in no network of {interface.title}: it cannot be reached"
             )
     for interface in interfaces.items:
         for attribute, version in (("gateway", 4), ("gateway6", 6)):
-            yield from _check_named(
-                config, getattr(interface, attribute), version, f"interfaces[{interface.id}].{attribute}"
-            )
+            key, path = getattr(interface, attribute), f"interfaces[{interface.id}].{attribute}"
+            yield from _check_named(config, key, version, path)
+            gateway = config[GATEWAYS].get(key)
+            if gateway and gateway.interface != interface.id:
+                yield Problem(path, f"{gateway.name} is a gateway of another interface, {gateway.interface}")
     for version, chosen in ((4, config[GATEWAYS].default4), (6, config[GATEWAYS].default6)):
         yield from _check_named(config, chosen, version, f"gateways.default{version}")
 

@@ -102,7 +102,7 @@ def next_id(taken: Iterable[str]) -> str:
 def _check(config: Config) -> Iterable[Problem]:
     items = config[INTERFACES].items
     seen_devices: dict[str, Interface] = {}
-    seen_names: dict[str, Interface] = {}
+    seen_names = {item.id: item for item in items}
     for item in items:
         path = f"interfaces[{item.id}]"
         other = seen_devices.setdefault(item.device, item)
@@ -111,6 +111,8 @@ def _check(config: Config) -> Iterable[Problem]:
         yield from _check_name(item, seen_names)
         if item.gateway and not item.ipv4:
             yield Problem(f"{path}.gateway", "a gateway needs an IPv4 address on this interface")
+        if item.gateway6 and not item.ipv6:
+            yield Problem(f"{path}.gateway6", "a gateway needs an IPv6 address on this interface")
         if item.block_private:
             for network in item.networks:
                 if any(network.version == p.version and network.subnet_of(p) for p in PRIVATE):  # type: ignore[arg-type]
@@ -129,7 +131,7 @@ def _check_name(item: Interface, seen: dict[str, Interface]) -> Iterable[Problem
         yield Problem(path, "must not begin with pkg_")
     other = seen.setdefault(name, item)
     if other is not item:
-        yield Problem(path, f"{other.id} is called {item.title} already")
+        yield Problem(path, f"{item.title} is what the interface {other.id} is called already")
 
 
 def _check_overlap(items: list[Interface]) -> Iterable[Problem]:

@@ -25,6 +25,14 @@ class Names:
     known_vips: Mapping[str, str]
     known_gateways: Mapping[str, str]
 
+    def interface(self, word: str) -> str | None:
+        """The id of an interface by its id or its name; ids go first, or what is stored would change its meaning."""
+        return word if word in self.known_interfaces else self.interfaces.get(word.lower())
+
+    def gateway(self, word: str) -> str | None:
+        """The id of a gateway, by its id or its name."""
+        return word if word in self.known_gateways else self.gateways.get(word.lower())
+
     def show(self, reference: str) -> str:
         """A stored reference in the words that people use on pages and commands."""
         if reference.startswith("!"):

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
-from gemel.areas.aliases import ALIASES
 from gemel.areas.endpoint import Endpoint, literal_network, reference
 from gemel.areas.fields import InterfaceRef, Line, PortSpec, names_in
 from gemel.areas.interfaces import INTERFACES
-from gemel.areas.rules import FAMILIES, ProtocolField, check_match
+from gemel.areas.rules import FAMILIES, PORT_PROTOCOLS, MatchCheck, ProtocolField
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.area import Area
 from gemel.core.config import Config
@@ -153,17 +152,16 @@ class PortForwards(Model):
 
 
 def _check_outbound(config: Config) -> Iterable[Problem]:
+    check = MatchCheck(config)
     for item in config[OUTBOUND_NAT].items:
         path = f"outbound_nat[{item.id}]"
-        interface = config[INTERFACES].get(item.interface)
-        if interface is None:
-            yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")
+        yield from check.interface(item.interface, path)
         families = FAMILIES[item.family]
         # A port without protocol is the recipe's own way (ISAKMP): it means every protocol that has ports.
         ports = item.protocol if item.protocol != "any" else "tcp/udp"
-        yield from check_match(item.model_copy(update={"protocol": ports}), path, config, families)
+        yield from check(item.model_copy(update={"protocol": ports}), path, families)
         yield from _check_translation(item, path, config, families)
-        yield from _check_source(item, path)
+        yield from _check_source(item, path, config)
 
 
 def _check_translation(item: Mapping, path: str, config: Config, families: tuple[int, ...]) -> Iterable[Problem]:
@@ -177,13 +175,9 @@ def _check_translation(item: Mapping, path: str, config: Config, families: tuple
         yield Problem(f"{path}.translation", f"{literal} is of another family than the mapping")
 
 
-def _check_source(item: Mapping, path: str) -> Iterable[Problem]:
+def _check_source(item: Mapping, path: str, config: Config) -> Iterable[Problem]:
     """The recipe's Danger box: a mapping that catches the firewall's own traffic and gives it a shared address."""
-    if not item.translation.startswith("vip:") or item.no_nat:
-        return
-    network = literal_network(item.source)
-    loopback = network is not None and network.version == 4 and network.overlaps(ip_network("127.0.0.0/8"))
-    if item.source in ("any", "self") or item.source.startswith("!") or loopback:
+    if item.translation.startswith("vip:") and not item.no_nat and _is_own_traffic(item, config):
         text = (
             "this source matches the firewall's own traffic: on the backup node the answers would go to the master, "
             "and it would lose internet, DNS and updates. Use only internal networks with a virtual IP as translation"
@@ -191,49 +185,73 @@ def _check_source(item: Mapping, path: str) -> Iterable[Problem]:
         yield Problem(f"{path}.source", text, "warning")
 
 
+def _is_own_traffic(item: Mapping, config: Config) -> bool:
+    """Whether the source holds an address that the firewall itself sends from through this interface."""
+    kind, _, key = item.source.partition(":")
+    if item.source in ("any", "self") or item.source.startswith("!"):
+        return True
+    if kind in ("net", "address"):
+        return key == item.interface
+    network = literal_network(item.source)
+    interface = config[INTERFACES].get(item.interface)
+    own = [ip_network(a.partition("/")[0]) for a in interface.own] if interface else []
+    return network is not None and any(
+        network.version == n.version and network.overlaps(n)
+        for n in (ip_network("127.0.0.0/8"), ip_network("::1"), *own)
+    )
+
+
 def _check_forwards(config: Config) -> Iterable[Problem]:
-    items = config[PORT_FORWARDS].items
-    for index, item in enumerate(items):
+    check = MatchCheck(config)
+    earlier: list[PortForward] = []
+    for item in config[PORT_FORWARDS].items:
         path = f"port_forwards[{item.id}]"
-        if config[INTERFACES].get(item.interface) is None:
-            yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")
-        yield from check_match(item, path, config, FAMILIES[item.family])
-        yield from _check_target(item, path, config)
-        for other in items[:index]:
-            if not item.disabled and not other.disabled and _same_traffic(item, other):
+        yield from check.interface(item.interface, path)
+        yield from check(item, path, FAMILIES[item.family])
+        if item.target.startswith("alias:"):
+            yield from check.alias(item.target[6:], f"{path}.target", ports=False)
+        elif ip_address(item.target).version not in FAMILIES[item.family]:
+            yield Problem(f"{path}.target", f"{item.target} is of another family than the forward")
+        if item.local_port:
+            yield from check.port(item.local_port, f"{path}.local_port")
+            yield from _check_local_port(item, f"{path}.local_port")
+        if item.disabled or item.no_rdr:  # one that keeps traffic from the forwards after it overlaps on purpose
+            continue
+        for other in earlier:
+            if _same_traffic(item, other):
                 yield Problem(f"{path}.destination_port", f"overlaps with the forward {other.description or other.id}")
+        earlier.append(item)
 
 
-def _check_target(item: PortForward, path: str, config: Config) -> Iterable[Problem]:
-    alias = config[ALIASES].get(item.target[6:]) if item.target.startswith("alias:") else None
-    if item.target.startswith("alias:"):
-        if alias is None:
-            yield Problem(f"{path}.target", f"there is no alias {item.target[6:]!r}")
-        elif alias.type == "port":
-            yield Problem(f"{path}.target", f"alias {alias.name} holds ports, not addresses")
-    elif ip_address(item.target).version not in FAMILIES[item.family]:
-        yield Problem(f"{path}.target", f"{item.target} is of another family than the forward")
-    if item.local_port and not item.local_port.startswith("alias:") and "-" in item.destination_port:
-        low, _, high = item.destination_port.partition("-")
-        if int(item.local_port) + int(high) - int(low) > 65535:
-            yield Problem(f"{path}.local_port", "the range would end beyond port 65535")
+def _check_local_port(item: PortForward, path: str) -> Iterable[Problem]:
+    outside, inside = item.destination_port, item.local_port
+    if item.protocol not in PORT_PROTOCOLS:
+        yield Problem(path, f"protocol {item.protocol} has no ports: choose tcp, udp, tcp/udp or sctp")
+    elif (outside.startswith("alias:") or inside.startswith("alias:")) and outside != inside:
+        yield Problem(path, "a port alias cannot be redirected to other ports: leave this empty")
+    elif "-" in outside and not inside.startswith("alias:"):
+        low, _, high = outside.partition("-")
+        if int(inside) + int(high) - int(low) > 65535:
+            yield Problem(path, "the range would end beyond port 65535")
 
 
 def _same_traffic(one: PortForward, other: PortForward) -> bool:
     same = ("interface", "family", "source", "destination")
     if any(getattr(one, name) != getattr(other, name) for name in same):
         return False
-    if not set(one.protocol.split("/")) & set(other.protocol.split("/")):
+    protocols = {one.protocol, other.protocol}
+    if "any" not in protocols and not set(one.protocol.split("/")) & set(other.protocol.split("/")):
         return False
-    first, second = _span(one.destination_port), _span(other.destination_port)
-    return first is None or second is None or (first[0] <= second[1] and second[0] <= first[1])
+    ports = {one.destination_port, other.destination_port}
+    if "" in ports or len(ports) == 1:
+        return True
+    if any(spec.startswith("alias:") for spec in ports):
+        return False  # the first one wins where they really overlap; their contents may change any time
+    (low, high), (other_low, other_high) = _span(one.destination_port), _span(other.destination_port)
+    return low <= other_high and other_low <= high
 
 
-def _span(spec: str) -> tuple[int, int] | None:
-    if not spec:
-        return (1, 65535)
-    if spec.startswith("alias:"):
-        return None if not spec else (-1, -1)
+def _span(spec: str) -> tuple[int, int]:
     low, _, high = spec.partition("-")
     return int(low), int(high or low)
 

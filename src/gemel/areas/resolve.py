@@ -23,7 +23,6 @@ class Resolver:
         interfaces = config[INTERFACES].items
         vips = config[VIRTUAL_IPS]
         self._aliases = config[ALIASES]
-        self._empty = {a.id for a in self._aliases.items if not a.entries}
         self.own = tuple(host(a) for i in interfaces if i.enabled for a in i.own)
         self.vips = tuple(host(v.address) for v in vips.items)
         self._vip = {v.id: host(v.address) for v in vips.items}
@@ -34,6 +33,7 @@ class Resolver:
             if key in self._net and net not in self._net[key]:
                 self._net[key] = (*self._net[key], net)
         self._known: dict[str, ir.Addresses | None] = {"any": None}
+        self._there: dict[str, frozenset[int]] = {"any": frozenset((4, 6))}
 
     def addresses(self, endpoint: str) -> ir.Addresses | None:
         """What the endpoint stands for; None is any.
@@ -83,13 +83,25 @@ class Resolver:
         low, _, high = spec.partition("-")
         return ir.Ports(((int(low), int(high or low)),))
 
+    def _families(self, endpoint: str) -> frozenset[int]:
+        """The address families in which the endpoint stands for something: *not LAN net* is not any in the others."""
+        if endpoint not in self._there:
+            addresses = self.addresses(endpoint) or ir.Addresses()
+            ranges = [r for key in addresses.aliases for r in ranges_of(self._aliases, key)]
+            self._there[endpoint] = frozenset(r.family for r in (*addresses.ranges, *ranges))
+        return self._there[endpoint]
+
     def match(self, item: Any) -> ir.Match:
         """The match of a rule, mapping or forward.
 
         Raises:
-            Nothing: one of its parts stands for nothing.
+            Nothing: one of its parts stands for nothing, if only in the address families that are asked for.
         """
         families = FAMILIES[item.family]
+        for endpoint in (item.source, item.destination):
+            families = tuple(f for f in families if f in self._families(endpoint))
+            if not families:
+                raise Nothing(endpoint)
         types = tuple(getattr(item, "icmp_types", ()))
         return ir.Match(
             family=families[0] if len(families) == 1 else None,  # type: ignore[arg-type]

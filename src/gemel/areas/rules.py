@@ -1,13 +1,14 @@
 """Firewall > Rules: per interface, from the top, first match wins. Reference pfsense-semantics §2."""
 
-from collections.abc import Iterable
-from ipaddress import ip_network
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from gemel.areas.endpoint import Endpoint, literal_network, reference
+from gemel.areas.aliases import ALIASES
+from gemel.areas.endpoint import Endpoint
 from gemel.areas.fields import InterfaceRef, Line, PortSpec
+from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.names import Names
 from gemel.areas.virtual_ips import VIRTUAL_IPS
@@ -111,51 +112,93 @@ class Rules(Model):
     items: tuple[Rule, ...] = ()
 
 
-def check_match(item: Any, path: str, config: Config, families: tuple[int, ...]) -> Iterable[Problem]:
-    """What rules and NAT mappings have in common: families, ports only where there are ports, references."""
-    for name in ("source", "destination"):
-        yield from _check_endpoint(getattr(item, name), f"{path}.{name}", config, families)
-    if item.protocol not in PORT_PROTOCOLS:
+class MatchCheck:
+    """What rules and NAT have in common: families, ports only where there are ports, references that lead somewhere."""
+
+    def __init__(self, config: Config) -> None:
+        self._interfaces = {i.id for i in config[INTERFACES].items}
+        self._vips = {v.id: v for v in config[VIRTUAL_IPS].items}
+        self._aliases = {a.id: a for a in config[ALIASES].items}
+
+    def __call__(self, item: Any, path: str, families: tuple[int, ...]) -> Iterator[Problem]:
+        yield from self.endpoint(item.source, f"{path}.source", families)
+        yield from self.endpoint(item.destination, f"{path}.destination", families)
         for name in ("source_port", "destination_port"):
-            if getattr(item, name):
-                yield Problem(
-                    f"{path}.{name}", f"protocol {item.protocol} has no ports: choose tcp, udp, tcp/udp or sctp"
-                )
+            spec = getattr(item, name)
+            if spec and item.protocol not in PORT_PROTOCOLS:
+                text = f"protocol {item.protocol} has no ports: choose tcp, udp, tcp/udp or sctp"
+                yield Problem(f"{path}.{name}", text)
+            elif spec:
+                yield from self.port(spec, f"{path}.{name}")
+
+    def interface(self, key: str, path: str) -> Iterator[Problem]:
+        """An interface of this node."""
+        if key not in self._interfaces:
+            yield Problem(f"{path}.interface", f"there is no interface {key!r} on this node")
+
+    def endpoint(self, endpoint: str, path: str, families: tuple[int, ...]) -> Iterator[Problem]:
+        """A source or destination."""
+        if endpoint == "any":
+            return
+        text = endpoint.removeprefix("!")
+        kind, _, key = text.partition(":")
+        if kind in ("net", "address"):
+            if key not in self._interfaces:
+                yield Problem(path, f"there is no interface {key!r} on this node")
+        elif kind == "vip":
+            vip = self._vips.get(key)
+            if vip is None:
+                yield Problem(path, f"there is no virtual IP {key!r}")
+            else:
+                yield from _of_family(vip.ip, path, families)
+        elif kind == "alias":
+            yield from self.alias(key, path, ports=False)
+        elif text != "self":
+            yield from _of_family(text, path, families)
+            if len(families) > 1:
+                yield Problem(path, "an address cannot stand in a rule for both families: use an alias, or two rules")
+
+    def port(self, spec: str, path: str) -> Iterator[Problem]:
+        """A port specification."""
+        if spec.startswith("alias:"):
+            yield from self.alias(spec[6:], path, ports=True)
+
+    def alias(self, key: str, path: str, ports: bool) -> Iterator[Problem]:
+        """An alias of ports, or of addresses."""
+        alias = self._aliases.get(key)
+        if alias is None:
+            yield Problem(path, f"there is no alias {key!r}")
+        elif (alias.type == "port") != ports:
+            holds, needed = ("addresses", "ports") if ports else ("ports", "addresses")
+            yield Problem(path, f"alias {alias.name} holds {holds}, not {needed}")
 
 
-def _check_endpoint(endpoint: str, path: str, config: Config, families: tuple[int, ...]) -> Iterable[Problem]:
-    network = literal_network(endpoint)
-    if network is not None and network.version not in families:
-        text = f"{network if '/' in endpoint else network.network_address} is IPv{network.version}, the rule is not"
-        yield Problem(path, text)
-    elif network is not None and len(families) > 1:
-        yield Problem(path, "an address cannot stand in a rule for both families: use an alias, or two rules")
-    for kind in ("net", "address"):
-        key = reference(endpoint, kind)
-        if key is not None and config[INTERFACES].get(key) is None:
-            yield Problem(path, f"there is no interface {key!r} on this node")
-    vip = reference(endpoint, "vip")
-    if vip is not None:
-        found = config[VIRTUAL_IPS].get(vip)
-        if found is None:
-            yield Problem(path, f"there is no virtual IP {vip!r}")
-        elif ip_network(found.ip).version not in families:
-            yield Problem(path, f"{found.ip} is IPv{ip_network(found.ip).version}, the rule is not")
+def _of_family(text: str, path: str, families: tuple[int, ...]) -> Iterator[Problem]:
+    version = 6 if ":" in text else 4
+    if version not in families:
+        yield Problem(path, f"{text} is IPv{version}, the rule is not")
 
 
 def _check(config: Config) -> Iterable[Problem]:
-    interfaces = config[INTERFACES]
+    check = MatchCheck(config)
     for rule in config[RULES].items:
         path = f"rules[{rule.id}]"
-        if interfaces.get(rule.interface) is None:
-            yield Problem(f"{path}.interface", f"there is no interface {rule.interface!r} on this node")
+        yield from check.interface(rule.interface, path)
         if rule.icmp_types and rule.protocol != "icmp":
             yield Problem(f"{path}.icmp_types", "only protocol icmp has these")
         families = FAMILIES[rule.family]
         for name in rule.icmp_types:
             if any(ICMP_TYPES[name][f == 6] is None for f in families):
                 yield Problem(f"{path}.icmp_types", f"{name} does not exist in this address family")
-        yield from check_match(rule, path, config, families)
+        yield from check(rule, path, families)
+
+
+def _for_peer(model: Rules, config: Config) -> Rules:
+    """A rule that belongs to a port forward goes alone, as an ordinary one, where forwards are not synchronised."""
+    if "nat" in config[HIGH_AVAILABILITY].areas or not any(r.forward for r in model.items):
+        return model
+    items = (r.model_copy(update={"forward": ""}) if r.forward else r for r in model.items)
+    return model.model_copy(update={"items": tuple(items)})
 
 
 RULES = Area(
@@ -170,6 +213,7 @@ RULES = Area(
     grouped_by="interface",
     sync="rules",
     check=_check,
+    for_peer=_for_peer,
     columns=("action", "interface", "family", "protocol", "source", "destination", "destination_port", "description"),
 )
 

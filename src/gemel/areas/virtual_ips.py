@@ -36,10 +36,11 @@ def _parent(value: Any, info: ValidationInfo) -> Any:
         return value
     if value in names.vips:
         return f"vip:{names.vips[value]}"
-    if value.lower() not in names.interfaces:
+    found = names.interface(value)
+    if found is None:
         known = ", ".join(names.known_interfaces.values()) or "none is assigned yet"
         raise ValueError(f"there is no interface {value!r} (there are: {known})")
-    return names.interfaces[value.lower()]
+    return found
 
 
 def _password(value: str) -> str:
@@ -130,6 +131,9 @@ def _check(config: Config) -> Iterable[Problem]:
             yield Problem(
                 f"{path}.interface", f"{interface.title} has no address of its own: a virtual IP needs one beside it"
             )
+        elif vip.type == "carp" and not interface.ipv4:
+            text = f"{interface.title} has no IPv4 address of its own, from which CARP would be spoken"
+            yield Problem(f"{path}.interface", text)
         else:
             yield from _check_place(vip, interface, path)
         yield from _check_carp(vip, vhids, path) if vip.type == "carp" else _check_alias(vip, vips, path)

@@ -72,13 +72,15 @@ class Schema:
 
     `names` builds the look-up through which people's words (``SYNC net``) become references, from areas as JSON values.
     `settled` makes what follows from other areas follow them (a port forward's filter rule), after each edit.
-    `across` compiles what several areas come to together (the firewall, the settings of Gemel's own daemons).
+    `across` compiles what several areas come to together (the firewall, the settings of Gemel's own daemons);
+    `cautions` are warnings about it, asked for when nothing is wrong with the single areas.
     """
 
     areas: tuple[Area[Any], ...]
     names: Callable[[Mapping[str, Any]], Any]
     settled: Callable[["Config"], "Config"] = _as_it_is
     across: tuple[Callable[["Config", NodeState], Iterable[Want]], ...] = ()
+    cautions: tuple[Callable[["Config"], Iterable[Problem]], ...] = ()
 
     def area(self, name: str) -> Area[Any]:
         """The area of that name.
@@ -107,7 +109,8 @@ class Schema:
         """
         if not isinstance(data, dict) or not isinstance(data.get("areas"), dict):
             raise Invalid([Problem("", 'a configuration is an object with "version" and "areas"')])
-        problems = [Problem(key, "there is no such field") for key in sorted(set(data) - {"version", "areas"})]
+        unknown = sorted(str(key) for key in data if key not in ("version", "areas"))
+        problems = [Problem(key, "there is no such field") for key in unknown]
         problems += _version_problems(data.get("version"))
         known = {area.name for area in self.areas}
         problems += [Problem(str(n), "there is no such area") for n in data["areas"] if n not in known]
@@ -127,7 +130,10 @@ class Schema:
 
     def check(self, config: Config) -> list[Problem]:
         """Every problem of a configuration that reads well: what one area's fields mean for another's."""
-        return [problem for area in self.areas for problem in area.check(config)]
+        found = [problem for area in self.areas for problem in (*_same_ids(area, config), *area.check(config))]
+        if not errors(found):
+            found += [problem for caution in self.cautions for problem in caution(config)]
+        return found
 
     def checked(self, config: Config) -> list[Problem]:
         """The warnings of a configuration without errors.
@@ -154,6 +160,16 @@ class Schema:
         """The areas that these check boxes carry to the peer."""
         ticked = set(boxes)
         return [area for area in self.areas if area.sync in ticked]
+
+
+def _same_ids(area: Area[Any], config: Config) -> Iterator[Problem]:
+    if area.item is None:
+        return
+    seen: set[str] = set()
+    for item in config.named(area.name).items:  # type: ignore[attr-defined]
+        if item.id in seen:
+            yield Problem(f"{area.name}[{item.id}].id", "there is another one with this id")
+        seen.add(item.id)
 
 
 def _version_problems(version: Any) -> list[Problem]:

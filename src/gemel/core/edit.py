@@ -1,5 +1,6 @@
 """One change of one area, as a person or a program asks for it, applied to a configuration without side effects."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from gemel.core.area import Area
 from gemel.core.config import Config, Schema, digest
-from gemel.core.model import Item, Model, plain
+from gemel.core.model import HIDDEN, Item, Model, is_marked, plain
 from gemel.core.problem import Invalid, Problem, from_validation
 
 Verb = Literal["set", "add", "delete", "move", "replace"]
@@ -57,18 +58,47 @@ def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
     area = schema.area(edit.area)
     data = plain(config.named(area.name))
     if edit.verb == "replace":
-        data, item = edit.values or {}, ""
+        data, item = _replaced(area, edit.values or {}, data), ""
     elif edit.verb == "set" and not edit.item:
         _same_etag(edit, config.named(area.name), area.name)
-        data, item = {**data, **(edit.values or {})}, ""
+        data, item = {**data, **_revealed(area.model, edit.values or {}, data)}, ""
     else:
         item = _edit_items(area, config, edit, data)
     try:
         dump = {**schema.dump(config)["areas"], area.name: data}
         model = area.model.model_validate(data, context={"names": schema.names(dump)})
     except ValidationError as error:
-        raise Invalid(from_validation(error, area.name, data)) from None
+        raise Invalid(needed(schema, config, [edit], from_validation(error, area.name, data))) from None
     return Edited(schema.settled(config.having(**{area.name: model})), item)
+
+
+def _replaced(area: Area[Any], values: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """The new content of a whole area; secrets that its author could not see are those that are there."""
+    new = _revealed(area.model, values, old)
+    items = new.get("items")
+    if area.item is None or not isinstance(items, list):
+        return new
+    known = {i["id"]: i for i in old["items"]}
+    kept = [_revealed(area.item, i, known.get(str(i.get("id")), {})) if isinstance(i, dict) else i for i in items]
+    return {**new, "items": kept}
+
+
+def _revealed(model: type[Model], values: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    secret = {name for name, info in model.model_fields.items() if is_marked(info, "secret")}
+    return {k: old.get(k, "") if k in secret and v == HIDDEN else v for k, v in values.items()}
+
+
+def needed(schema: Schema, before: Config, edits: Iterable[Edit], found: Iterable[Problem]) -> list[Problem]:
+    """Problems that deleting brought, in words that name what is still needed there; others stay as they are."""
+    words = []
+    for edit in edits:
+        if edit.verb != "delete":
+            return list(found)
+        area = schema.area(edit.area)
+        item = before.named(area.name).items[find(area, before, edit.item)]  # type: ignore[attr-defined]
+        words.append((*item.called(), item.id)[0])
+    text = f"this needs {' or '.join(words)}: change it first, then delete"
+    return [Problem(p.path, text) if p.level == "error" else p for p in found]
 
 
 def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any]) -> str:
@@ -77,7 +107,8 @@ def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any
         raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
     items: list[dict[str, Any]] = data["items"]
     if edit.verb == "add":
-        new = {"id": area.item.id_for(edit.values or {}, [i["id"] for i in items]), **(edit.values or {})}
+        values = _revealed(area.item, edit.values or {}, {})
+        new = {"id": area.item.id_for(values, [i["id"] for i in items]), **values}
         if any(i["id"] == new["id"] for i in items):
             raise Invalid([Problem(f"{area.name}[{new['id']}]", "there is one with this id already")])
         items.insert(_place(area, items, new, edit.position), new)
@@ -89,7 +120,7 @@ def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any
         values = edit.values or {}
         if values.get("id", old["id"]) != old["id"]:
             raise Invalid([Problem(f"{area.name}[{old['id']}].id", "an id cannot be changed")])
-        items[index] = {**old, **values}
+        items[index] = {**old, **_revealed(area.item, values, old)}
     else:
         del items[index]
         if edit.verb == "move":

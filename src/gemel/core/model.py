@@ -11,6 +11,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.fields import FieldInfo
 
+HIDDEN = "(hidden)"
+"""How secrets are shown. Coming back from a form it means: as it is."""
+
 
 class Model(BaseModel):
     """Frozen; an unknown key is an error, not a surprise."""

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gemel.core.config import Config, Schema
-from gemel.core.model import Model, is_marked
-
-HIDDEN = "(hidden)"
+from gemel.core.model import HIDDEN, Model, is_marked
 
 
 @dataclass(frozen=True, slots=True)

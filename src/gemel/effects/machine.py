@@ -28,6 +28,9 @@ from gemel.core.want import (
 )
 from gemel.effects.disk import Disk
 
+PATIENCE = 120
+"""Seconds for one command."""
+
 log = logging.getLogger(__name__)
 
 
@@ -212,7 +215,10 @@ def _nft(text: str, *flags: str) -> None:
 
 
 def _run(argv: list[str], given: str = "") -> None:
-    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False, timeout=120)
+    try:
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{argv[0]}: no result after {PATIENCE} s") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise Failed(f"{argv[0]}: {'; '.join(lines[:4])}")

@@ -10,6 +10,7 @@ change that was never finished: it is removed at the next start.
 """
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from gemel.core.pending import Pending
 from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin, Revision
 from gemel.effects.disk import Disk
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -87,17 +90,15 @@ class Store:
 
     def pending(self) -> Pending:
         """What was saved and not applied; what no longer reads is left out."""
-        path = self._folder / "pending.json"
-        if not path.exists():
-            return Pending()
         models, origins = {}, {}
-        areas = json.loads(path.read_bytes())["areas"]
-        for name, kept in areas.items():
+        areas = self._small("pending.json").get("areas")
+        for name, kept in areas.items() if isinstance(areas, dict) else ():
             try:
-                models[name] = self._schema.area(name).model.model_validate(kept["model"])
-            except (Invalid, ValueError):
+                model, origin = self._schema.area(name).model.model_validate(kept["model"]), _origin(kept)
+            except (Invalid, ValueError, KeyError, TypeError) as error:
+                log.warning("pending changes of %s no longer read and are left out: %s", name, error)
                 continue
-            origins[name] = _origin(kept)
+            models[name], origins[name] = model, origin
         return Pending(models, origins)
 
     def keep_pending(self, pending: Pending) -> None:
@@ -112,9 +113,7 @@ class Store:
 
     def node_state(self) -> NodeState:
         """What the node remembers beside its configuration."""
-        path = self._folder / "node.json"
-        known: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
-        return NodeState(maintenance=bool(known.get("maintenance")))
+        return NodeState(maintenance=bool(self._small("node.json").get("maintenance")))
 
     def keep_node_state(self, state: NodeState) -> None:
         """Remember it over a reboot."""
@@ -125,6 +124,17 @@ class Store:
         path = self._folder / "overtaken" / f"{number:08}.txt"
         self._disk.write(path, text.encode())
         return path
+
+    def _small(self, name: str) -> dict[str, Any]:
+        """A file that a node can start without: what does not read is as good as nothing."""
+        try:
+            data = json.loads((self._folder / name).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            log.warning("%s cannot be read: %s", name, error)
+            return {}
+        return data if isinstance(data, dict) else {}
 
     def _path(self, number: int) -> Path:
         return self._revisions / f"{number:08}.json"

@@ -5,22 +5,24 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.users import ADMIN, USERS
 from gemel.control.agent import READING, Login, Session
 from gemel.control.door import Caller, Refused
 from gemel.core.config import Config
-from gemel.core.model import plain
+from gemel.core.edit import Edit
 from gemel.sync.trust import scram_verifier
 
 SESSION_SECONDS = 4 * 3600
 FAILURES_BEFORE_LOCK = 5
 LOCK_SECONDS = 60.0
+FORGET_SECONDS = 600.0
 SHORTEST_PASSWORD = 8
 ADMIN_NAME = "admin"
 
@@ -47,13 +49,15 @@ class Account:
 @dataclass(slots=True)
 class _Failures:
     count: int = 0
+    last: float = 0.0
     until: float = 0.0
 
 
 @dataclass(slots=True)
 class _Open:
     username: str
-    until: float = field(default=0.0)
+    password_hash: str
+    until: float
 
 
 def account(config: Config, username: str) -> Account | None:
@@ -94,20 +98,23 @@ def _finding(text: str) -> dict[str, Any]:
     return {"path": "password", "text": text, "level": "error"}
 
 
-def with_password(config: Config, username: str, password: str) -> Config:
-    """The configuration with a new password for an account.
+def password_edits(config: Config, username: str, password: str) -> list[Edit]:
+    """What giving an account of `config` a new password comes to.
 
     Raises:
         Refused: there is no such account, or the password will not do.
     """
     fields = hashed(username, password)
-    if username.lower() == ADMIN_NAME:
-        return config.having(admin=config[ADMIN].model_copy(update=fields))
-    users = config[USERS]
-    if not any(u.name == username for u in users.items):
-        raise Refused(f"there is no account {username!r}")
-    items = [{**plain(u), **fields} if u.name == username else plain(u) for u in users.items]
-    return config.having(users=type(users).model_validate({"items": items}))
+    if username.lower() != ADMIN_NAME:
+        if account(config, username) is None:
+            raise Refused(f"there is no account {username!r}")
+        return [Edit(USERS.name, "set", username, fields)]
+    edits = [Edit(ADMIN.name, "set", values=fields)]
+    ha = config[HIGH_AVAILABILITY]
+    if ha.synchronize_admin and (ha.username or ADMIN_NAME) == ADMIN_NAME:
+        # The peer's admin gets this password by the next push; ours must go on working after it.
+        edits.append(Edit(HIGH_AVAILABILITY.name, "set", values={"password": password}))
+    return edits
 
 
 class Access:
@@ -119,6 +126,7 @@ class Access:
         self._sessions: dict[str, _Open] = {}
         self._failures: dict[str, _Failures] = {}
         self._lock = threading.Lock()
+        self._one_by_one = threading.Lock()  # a hash takes 64 MiB: many guesses at once must not fill the memory
 
     def login(self, asked: Login) -> Session:
         """Open a session.
@@ -126,24 +134,24 @@ class Access:
         Raises:
             Refused: wrong name or password, no privilege that needs a session, or too many failures.
         """
-        now = self._clock()
-        with self._lock:
-            failures = self._failures.setdefault(asked.remote, _Failures())
-            if failures.until > now:
-                raise Refused(f"too many failed logins: try again in {int(failures.until - now) + 1} s")
         config = self._config()
-        if not knows(config, asked.username, asked.password):
-            self._failed(asked, now)
-            raise Refused("wrong user name or password")
+        with self._one_by_one:
+            now = self._clock()
+            failures = self._failures.get(asked.remote)
+            if failures and failures.until > now:
+                raise Refused(f"too many failed logins: try again in {int(failures.until - now) + 1} s")
+            if not knows(config, asked.username, asked.password):
+                self._failed(asked, now)
+                raise Refused("wrong user name or password")
+            self._failures.pop(asked.remote, None)
         found = account(config, asked.username)
         assert found is not None
         if not (found.may("read-only") or found.may("all")):
             raise Refused("this account may not log in here")
         with self._lock:
-            self._failures.pop(asked.remote, None)
             self._sessions = {t: s for t, s in self._sessions.items() if s.until > now}
             token = secrets.token_urlsafe(32)
-            self._sessions[token] = _Open(found.name, now + SESSION_SECONDS)
+            self._sessions[token] = _Open(found.name, found.password_hash, now + SESSION_SECONDS)
         return Session(token, found.name, found.privileges, SESSION_SECONDS)
 
     def logout(self, token: str) -> None:
@@ -171,14 +179,17 @@ class Access:
         found = account(self._config(), session.username)
         if found is None or found.disabled:
             raise Refused("the account is gone or disabled")
+        if found.password_hash != session.password_hash:
+            raise Refused("the password was changed: log in again")
         if not found.may("all") and not (found.may("read-only") and isinstance(question, READING)):
             raise Refused(f"{session.username} may not do this: the privilege 'all' is needed")
         return session.username
 
     def _failed(self, asked: Login, now: float) -> None:
         log.warning("failed login as %r from %s", asked.username[:64], asked.remote or "this machine")
-        with self._lock:
-            failures = self._failures.setdefault(asked.remote, _Failures())
-            failures.count += 1
-            if failures.count >= FAILURES_BEFORE_LOCK:
-                failures.count, failures.until = 0, now + LOCK_SECONDS
+        recent = {r: f for r, f in self._failures.items() if f.last > now - FORGET_SECONDS}
+        failures = recent.setdefault(asked.remote, _Failures())
+        failures.count, failures.last = failures.count + 1, now
+        if failures.count >= FAILURES_BEFORE_LOCK:
+            failures.count, failures.until = 0, now + LOCK_SECONDS
+        self._failures = recent

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.names import Names, names_of, words_of
 from gemel.areas.users import USERS
 from gemel.control import agent as ask
@@ -15,10 +14,10 @@ from gemel.control.paths import WEB_CERTIFICATE
 from gemel.control.peer import PeerAnswer, PeerCall
 from gemel.core.config import Config
 from gemel.core.edit import Edit, etag
-from gemel.core.model import is_marked, plain
+from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
-from gemel.core.revision import HIDDEN, Origin
-from gemel.daemons.agent.accounts import ADMIN_NAME, Access, hashed, with_password
+from gemel.core.revision import Origin
+from gemel.daemons.agent.accounts import Access, hashed, password_edits
 from gemel.daemons.agent.desk import Desk, Made
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.report import gathered
@@ -149,12 +148,9 @@ class Answers:
         return _applied(self._desk.replace(config, _origin(question, who), question.message or "imported"))
 
     def _set_password(self, question: ask.SetPassword, who: str) -> None:
-        config = with_password(self._desk.config, question.username, question.password)
-        ha = config[HIGH_AVAILABILITY]
-        if question.username == ADMIN_NAME and ha.synchronize_admin and ha.username == ADMIN_NAME:
-            # The peer's admin gets this password by the next push; ours must go on working after it.
-            config = config.having(high_availability=ha.model_copy(update={"password": question.password}))
-        self._desk.replace(config, _origin(question, who), f"password of {question.username}")
+        edits = password_edits(self._desk.config, question.username, question.password)
+        # Applied as edits, so that pending changes of the same area do not bring the old password back.
+        self._desk.save(edits, _origin(question, who), True, f"password of {question.username}")
 
     def _sync_now(self) -> None:
         if self._node.target() is None:

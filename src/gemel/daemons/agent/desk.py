@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gemel.core.area import NodeState
 from gemel.core.config import Config, Schema
-from gemel.core.edit import Edit, edited
+from gemel.core.edit import Edit, edited, needed
 from gemel.core.model import Model
 from gemel.core.pending import Pending, only
 from gemel.core.problem import Invalid, Problem, errors
@@ -46,7 +46,7 @@ class Made:
 class Desk:
     """The running configuration, what is pending over it, and the only way from one to the other.
 
-    `changed(before, after)` is called after each new revision, without a lock held.
+    `changed(before, after)` is called after each new revision; it must not take long.
     """
 
     def __init__(
@@ -58,7 +58,6 @@ class Desk:
         self._changed = changed
         self._lock = threading.RLock()
         self._pending = Pending()
-        self._blank = True
         self.number = 0
         self.config = schema.default()
         self.node = NodeState()
@@ -70,7 +69,6 @@ class Desk:
             self.node = self._store.node_state()
             running = self._store.running()
             if running is not None:
-                self._blank = False
                 self.number, self.config = running.number, running.config
                 self._pending = self._store.pending().rebased(running.config)
                 done = self._transaction.start(self._wants(self.config))
@@ -100,15 +98,15 @@ class Desk:
             candidate, items = self._edited(before, edits)
             if apply or (edits and all(self._at_save(e) for e in edits)):
                 running, _ = self._edited(self.config, [_named(e, i) for e, i in zip(edits, items, strict=True)])
-                made = self._make(running, origin, message or self._title(edits))
-                self._save(candidate, before, origin)
-                self._pending = self._pending.rebased(self.config)
-                self._store.keep_pending(self._pending)
+                try:
+                    made = self._make(running, origin, message or self._title(edits))
+                except Invalid as error:
+                    raise Invalid(needed(self.schema, before, edits, error.problems)) from None
+                self._keep(self._saving(candidate, before, origin).rebased(self.config))
                 result = Saved(items, made.warnings, made.revision)
             else:
-                warnings = self._new_problems(before, candidate)
-                self._save(candidate, before, origin)
-                self._store.keep_pending(self._pending)
+                warnings = self._new_problems(before, candidate, edits)
+                self._keep(self._saving(candidate, before, origin))
                 result = Saved(items, tuple(warnings), 0)
         return result
 
@@ -124,16 +122,14 @@ class Desk:
             if not chosen.models:
                 raise Invalid([Problem("", "nothing is pending")])
             made = self._make(chosen.over(self.config), origin, message)
-            self._pending = self._pending.without(set(chosen.models)).rebased(self.config)
-            self._store.keep_pending(self._pending)
+            self._keep(self._pending.without(set(chosen.models)).rebased(self.config))
         return made
 
     def discard(self, areas: Iterable[str]) -> None:
         """Forget what is pending, all of it or in some areas."""
         with self._lock:
             chosen = only(self.schema, self._pending, set(areas)) if areas else self._pending
-            self._pending = self._pending.without(set(chosen.models))
-            self._store.keep_pending(self._pending)
+            self._keep(self._pending.without(set(chosen.models)))
 
     def replace(self, config: Config, origin: Origin, message: str) -> Made:
         """Apply a whole configuration (restore, import, first boot).
@@ -143,8 +139,7 @@ class Desk:
         """
         with self._lock:
             made = self._make(config, origin, message)
-            self._pending = self._pending.rebased(self.config)
-            self._store.keep_pending(self._pending)
+            self._keep(self._pending.rebased(self.config))
         return made
 
     def prepared(self, config: Config) -> list[Problem]:
@@ -179,8 +174,7 @@ class Desk:
                 notice = f"{what} were overtaken by a push of {origin.who} and are kept in {path}"
                 self.notices = (*self.notices[-4:], notice)
                 log.warning("%s", notice)
-            self._pending = self._pending.without(set(lost)).rebased(self.config)
-            self._store.keep_pending(self._pending)
+            self._keep(self._pending.without(set(lost)).rebased(self.config))
         return made
 
     def set_node(self, node: NodeState) -> None:
@@ -242,23 +236,27 @@ class Desk:
         changed = [a.label for a in areas if before.named(a.name) != after.named(a.name)]
         return f"changed {', '.join(changed)}" if changed else "nothing changed"
 
-    def _new_problems(self, before: Config, after: Config) -> list[Problem]:
+    def _new_problems(self, before: Config, after: Config, edits: list[Edit]) -> list[Problem]:
         """What the change brings: its errors refuse it; an error that was pending before does not forbid mending
         another."""
         known = set(self.schema.check(before))
         found = [p for p in self.schema.check(after) if p not in known]
         if errors(found):
-            raise Invalid(found)
+            raise Invalid(needed(self.schema, before, edits, found))
         return found
 
-    def _save(self, candidate: Config, before: Config, origin: Origin) -> None:
+    def _keep(self, pending: Pending) -> None:
+        self._store.keep_pending(pending)
+        self._pending = pending
+
+    def _saving(self, candidate: Config, before: Config, origin: Origin) -> Pending:
         pending = self._pending
         for area in self.schema.areas:
             model: Model = candidate.named(area.name)
             if model != before.named(area.name) or area.name in pending.models:
                 by = origin if model != before.named(area.name) else pending.origins[area.name]
                 pending = pending.saving(area.name, model, self.config, by)
-        self._pending = pending
+        return pending
 
     def _wants(self, config: Config) -> list[Want]:
         return self.schema.compile(config, self.node)
@@ -276,8 +274,14 @@ class Desk:
         except BaseException:
             self._store.drop(number)
             raise
-        self._store.make_current(number)
-        self.number, self.config, self._blank = number, config, False
+        try:
+            self._store.make_current(number)
+        except OSError as error:
+            # The file of the revision stays: on a failing disk `current` may name it already. Either one is whole.
+            self._transaction.apply(self._wants(before))
+            self._store.make_current(self.number)
+            raise Failed(f"revision {number} could not be kept: {error.strerror or error}") from error
+        self.number, self.config = number, config
         took = time.monotonic() - began
         log.info("revision %d by %s from %s: %d steps in %.3f s", number, origin.who, origin.where, done, took)
         self._changed(before, config)
@@ -285,5 +289,6 @@ class Desk:
 
 
 def _named(edit: Edit, item: str) -> Edit:
-    """The same edit with the id that its item was given, so that a second place gets the same item."""
-    return replace(edit, values={**(edit.values or {}), "id": item}) if edit.verb == "add" else edit
+    """The same edit for a second place: a new item gets the id that it was given, and the etag has been seen to."""
+    values = {**(edit.values or {}), "id": item} if edit.verb == "add" else edit.values
+    return replace(edit, values=values, etag="")

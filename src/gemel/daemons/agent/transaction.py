@@ -1,8 +1,8 @@
 """Wants made real, all or none, and remembered over a restart of the agent so that nothing is done twice.
 
-`have.json` in the run folder (gone after a reboot, like the state of the machine) lists what is in place. It is marked
-unsettled before the first step and settled after the last: an agent that finds it unsettled was killed half-way and
-does everything again.
+`have.json` in the run folder (gone after a reboot, like the state of the machine) lists what is in place. Before the
+first step it is marked unsettled and lists what may come to be in place, too; after the last step it is settled. An
+agent that finds it unsettled was killed half-way: it does everything again, and takes away what is not wanted.
 """
 
 import hashlib
@@ -41,12 +41,12 @@ class Transaction:
         self._recall(wants)
         self.faults = ()
         todo = steps(self._have.values(), wants)
-        self._remember(settled=False)
+        self._begin(todo)
         for step in todo:
             try:
                 self._perform(step)
-            except Failed as error:
-                log.error("%s", error)
+            except Exception as error:
+                log.error("%s", error, exc_info=not isinstance(error, Failed))
                 self.faults += (str(error),)
         self._remember(settled=True)
         return len(todo)
@@ -64,17 +64,18 @@ class Transaction:
 
         Raises:
             Failed: a step did not work; everything has been undone and the machine is as it was. What could not be
-            undone
-                is named.
+                undone is named.
         """
         todo = steps(self._have.values(), wants)
-        self._remember(settled=False)
+        if not todo:
+            return 0
+        self._begin(todo)
         done: list[Step] = []
         try:
             for step in todo:
                 done.append(step)
                 self._perform(step)
-        except Failed as error:
+        except Exception as error:  # whatever it was: half of a configuration must not stay
             left = self._undo(done)
             self._remember(settled=not left)
             self.faults = left
@@ -96,12 +97,16 @@ class Transaction:
         for step in reversed(done):
             try:
                 self._perform(step.undo)
-            except Failed as error:
+            except Exception as error:
                 left.append(str(error))
         return tuple(left)
 
-    def _remember(self, settled: bool) -> None:
-        kept = [{"kind": type(w).__name__, "mark": _mark(w), "want": _portable(w)} for w in self._have.values()]
+    def _begin(self, todo: Sequence[Step]) -> None:
+        self._remember(settled=False, coming=[s.want for s in todo if s.want is not None])
+
+    def _remember(self, settled: bool, coming: Iterable[Want] = ()) -> None:
+        there = (*self._have.values(), *coming)
+        kept = [{"kind": type(w).__name__, "mark": _mark(w), "want": _portable(w)} for w in there]
         self._disk.write(self._ledger, json.dumps({"settled": settled, "have": kept}).encode())
 
     def _recall(self, wants: Sequence[Want]) -> None:
@@ -110,10 +115,10 @@ class Transaction:
             kept = json.loads(self._ledger.read_bytes())
         except (FileNotFoundError, ValueError):
             return
-        wanted = {w.key: w for w in wants}
+        keys, by_mark = {w.key for w in wants}, {_mark(w): w for w in wants}
         for entry in kept["have"]:
-            want = _from_ledger(entry, wanted)
-            if want is None or (not kept["settled"] and want.key in wanted):
+            want = by_mark.get(entry["mark"]) or _from_ledger(entry)
+            if want is None or (not kept["settled"] and want.key in keys):
                 continue
             self._have[want.key] = want
             self._machine.assume(want)
@@ -129,10 +134,7 @@ def _portable(want: Want) -> Any:
     return {"name": want.name} if isinstance(want, Ruleset) else encode(want)
 
 
-def _from_ledger(entry: dict[str, Any], wanted: dict[tuple[str, ...], Want]) -> Want | None:
-    for want in wanted.values():
-        if type(want).__name__ == entry["kind"] and _mark(want) == entry["mark"]:
-            return want
+def _from_ledger(entry: dict[str, Any]) -> Want | None:
     if entry["kind"] == Ruleset.__name__:
         return None
     try:
