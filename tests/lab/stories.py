@@ -47,6 +47,14 @@ def complains(lab: Lab, node: str, *words: str) -> Callable[[], bool]:
     return lambda: any(all(w in line for w in words) for line in status(lab, node)["problems"])
 
 
+def wait_for_complaint(lab: Lab, node: str, *words: str, patience: float = 20) -> None:
+    """Until one of the node's problems has all these words."""
+    try:
+        lab.wait(complains(lab, node, *words), f"{node} to say {' … '.join(words)}", patience)
+    except LabError as error:
+        raise LabError(f"{error}; it says: {problems(lab, node) or 'nothing'}") from None
+
+
 def is_content(lab: Lab, node: str) -> Callable[[], bool]:
     """A condition: it has no problems."""
     return lambda: not status(lab, node)["problems"]

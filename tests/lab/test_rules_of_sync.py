@@ -8,7 +8,7 @@ import pytest
 from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from gemel.lab.topology import NODES, other
-from tests.lab.stories import complains, is_content, restart, status, typed
+from tests.lab.stories import complains, is_content, restart, status, typed, wait_for_complaint
 
 pytestmark = pytest.mark.lab
 
@@ -81,9 +81,9 @@ def knows(lab: Lab, node: str, creator: str) -> bool:
 
 
 def test_without_the_secondarys_rule_for_https_no_push_arrives_and_both_say_why(pair: Lab) -> None:
-    pair.wait(complains(pair, "fw1", "configuration synchronisation", "172.16.1.3", "rule"), "fw1 to say why", 30)
+    wait_for_complaint(pair, "fw1", "configuration synchronisation", "172.16.1.3", "rule")
     assert status(pair, "fw1")["config_sync"]["last_error"]
-    pair.wait(complains(pair, "fw2", "SYNC", "HTTPS", "rule"), "fw2 to say why")
+    wait_for_complaint(pair, "fw2", "SYNC", "HTTPS", "rule")
     assert aliases(pair, "fw2") == [] and status(pair, "fw2")["config_sync"]["peer"] is None
 
 
@@ -98,7 +98,7 @@ def test_without_rules_for_pfsync_no_states_arrive_at_either_node(pair: Lab) -> 
     for node in NODES:
         pair.wait(lambda node=node: "rule for pfsync" in receiving(pair, node), f"{node} to say what is missing", 20)
         pair.wait(lambda node=node: "the peer's rule for pfsync" in sending(pair, node), f"{node} to say it", 20)
-        pair.wait(complains(pair, node, "pfsync"), f"{node} to complain")
+        wait_for_complaint(pair, node, "pfsync")
         assert status(pair, node)["state_sync"]["status"] == "connecting"
 
 
@@ -145,9 +145,9 @@ def one_way(lab: Lab, into: str) -> bool:
 
 def test_a_push_stops_again_when_the_secondary_takes_its_rule_away(pair: Lab) -> None:
     delete_rule(pair, "fw2", "tcp")
-    pair.wait(complains(pair, "fw2", "SYNC", "HTTPS", "rule"), "fw2 to say why")
+    wait_for_complaint(pair, "fw2", "SYNC", "HTTPS", "rule")
     typed(pair, "fw1", "gemel alias add --name second --type host --entries 192.0.2.2\ngemel apply")
-    pair.wait(complains(pair, "fw1", "configuration synchronisation", "rule"), "fw1 to say why", 30)
+    wait_for_complaint(pair, "fw1", "configuration synchronisation", "rule")
     assert aliases(pair, "fw2") == ["first"]
     add_rule(pair, "fw2", HTTPS)
     pair.wait(lambda: aliases(pair, "fw2") == ["first", "second"], "the push", 25)
