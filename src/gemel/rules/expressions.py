@@ -22,6 +22,8 @@ def identifier(text: str) -> str:
 
 def quoted(text: str, longest: int = 120) -> str:
     """`text` as a quoted string; nft knows no escapes, so what would end or break the string becomes `?`."""
+    if text.isascii() and text.isprintable() and not ('"' in text or "\\" in text):
+        return f'"{text[:longest]}"'
     plain = (c if c.isprintable() and c.isascii() and c not in '"\\' else "?" for c in text[:longest])
     return f'"{"".join(plain)}"'
 
@@ -38,14 +40,16 @@ def port_set_name(port_set: str) -> str:
 
 def address_list(family: Family, spans: tuple[Span, ...]) -> str:
     """One range as it is, several as an anonymous set."""
-    texts = [range_text(Range(family, first, last)) for first, last in spans]
-    return texts[0] if len(texts) == 1 else f"{{ {', '.join(texts)} }}"
+    if len(spans) == 1:
+        return range_text(Range(family, *spans[0]))
+    return f"{{ {', '.join([range_text(Range(family, first, last)) for first, last in spans])} }}"
 
 
 def number_list(spans: tuple[Span, ...]) -> str:
     """Ports, protocols or types."""
-    texts = [span_text(span) for span in spans]
-    return texts[0] if len(texts) == 1 else f"{{ {', '.join(texts)} }}"
+    if len(spans) == 1:
+        return span_text(spans[0])
+    return f"{{ {', '.join(map(span_text, spans))} }}"
 
 
 def span_text(span: Span) -> str:
@@ -80,6 +84,8 @@ def _protocols(side: Side, shared: bool) -> str:
 
 def _addresses(field: str, side: Side, family: Family) -> str:
     what = f"{'ip' if family == 4 else 'ip6'} {field} {'!= ' if side.negated else ''}"
+    if not side.sets:
+        return f"{what}{address_list(family, side.spans)} "
     words = [f"{what}@{alias_name(family, name)} " for name in side.sets]
     if side.spans:
         words.append(f"{what}{address_list(family, side.spans)} ")
@@ -88,7 +94,7 @@ def _addresses(field: str, side: Side, family: Family) -> str:
 
 def _ports(term: Term, shared: bool) -> str:
     header = PORT_HEADERS.get(term.protocols.spans) if term.protocols else None
-    words = [] if header or term.protocols is None else [f"meta l4proto {_protocols(term.protocols, shared)} "]
+    words = [] if header or not term.protocols else [f"meta l4proto {_protocols(term.protocols, shared)} "]
     for field, side in (("sport", term.source_ports), ("dport", term.destination_ports)):
         if side is not None:
             value = f"@{port_set_name(side.sets[0])}" if side.sets else number_list(side.spans)

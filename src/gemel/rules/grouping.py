@@ -120,10 +120,14 @@ def _exact(term: Term) -> tuple[tuple[int, ...], list[list[int]]] | None:
         side = _side(term, place)
         if side is None:
             continue
-        if side.sets or side.negated or len(side.spans) > 2 or any(first != last for first, last in side.spans):
+        spans, sets, negated = side
+        if sets or negated or len(spans) > 2:
             return None
+        for first, last in spans:
+            if first != last:
+                return None
         shape.append(place)
-        values.append([first for first, _ in side.spans])
+        values.append([first for first, _ in spans])
     return (tuple(shape), values) if shape else None
 
 
@@ -149,8 +153,11 @@ def _best_cut(
     """The cut that tells most, by an estimate: the share of terms it takes times the bits it tells them apart by."""
     candidates: list[tuple[float, int, bool, dict[int, Spans]]] = []
     for place in FIELDS:
-        known = ((i, known_spans(term, place, contents)) for i, term in enumerate(terms))
-        spans: dict[int, Spans] = {i: s for i, s in known if s is not None}
+        spans: dict[int, Spans] = {
+            i: s
+            for i, term in enumerate(terms)
+            if term[place] is not None and (s := known_spans(term, place, contents)) is not None
+        }
         singles: dict[int, Spans] = {i: s for i, s in spans.items() if len(s) == 1 and s[0][0] == s[0][1]}
         for single, some in ((True, singles), (False, spans)):
             if len(some) > LEAF // 2 and (single or len(some) > len(singles)):
@@ -195,7 +202,7 @@ def _span_cells(some: dict[int, Spans], terms: Sequence[Term], place: int, spare
     # In a cell, nothing is reached behind a term that asks for no more than this field.
     closing = {i for i in some if _asks_only(terms[i], place)}
     starts, extents = _extents(some)
-    for widest in (1024, 128, 32, 8, 2, 1):
+    for widest in (1024, 64, 8, 1):
         narrow = {i: some[i] for i, extent in extents.items() if sum(high - low for low, high in extent) <= widest}
         if len(narrow) < len(some):
             some = narrow
