@@ -1,6 +1,6 @@
 """One change of one area, as a person or a program asks for it, applied to a configuration without side effects."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,16 +56,17 @@ def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
             business of ``Schema.check``, later, on the whole.
     """
     area = schema.area(edit.area)
-    data = plain(config.named(area.name))
+    dump = schema.dump(config)["areas"]
+    data = dump[area.name]
     if edit.verb == "replace":
         data, item = _replaced(area, edit.values or {}, data), ""
     elif edit.verb == "set" and not edit.item:
         _same_etag(edit, config.named(area.name), area.name)
         data, item = {**data, **_revealed(area.model, edit.values or {}, data)}, ""
     else:
-        item = _edit_items(area, config, edit, data)
+        item = _edit_items(area, config, edit, data, lambda: schema.names(dump))
     try:
-        dump = {**schema.dump(config)["areas"], area.name: data}
+        dump[area.name] = data
         model = area.model.model_validate(data, context={"names": schema.names(dump)})
     except ValidationError as error:
         raise Invalid(needed(schema, config, [edit], from_validation(error, area.name, data))) from None
@@ -101,7 +102,9 @@ def needed(schema: Schema, before: Config, edits: Iterable[Edit], found: Iterabl
     return [Problem(p.path, text) if p.level == "error" else p for p in found]
 
 
-def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any]) -> str:
+def _edit_items(
+    area: Area[Any], config: Config, edit: Edit, data: dict[str, Any], names: Callable[[], Any]
+) -> str:
     """Change the list in `data` and return the id of the item that was meant."""
     if area.item is None:
         raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
@@ -111,7 +114,7 @@ def _edit_items(area: Area[Any], config: Config, edit: Edit, data: dict[str, Any
         new = {"id": area.item.id_for(values, [i["id"] for i in items]), **values}
         if any(i["id"] == new["id"] for i in items):
             raise Invalid([Problem(f"{area.name}[{new['id']}]", "there is one with this id already")])
-        items.insert(_place(area, items, new, edit.position), new)
+        items.insert(_place(area, items, _stored_group(area, new, names), edit.position), new)
         return str(new["id"])
     index = find(area, config, edit.item)
     old = items[index]
@@ -151,6 +154,17 @@ def find(area: Area[Any], config: Config, name: str) -> int:
 def _same_etag(edit: Edit, model: Model, path: str) -> None:
     if edit.etag and edit.etag != etag(model):
         raise Invalid([Problem(path, "somebody else has changed this since you read it: look again, then repeat")])
+
+
+def _stored_group(area: Area[Any], new: dict[str, Any], names: Callable[[], Any]) -> dict[str, Any]:
+    """The new item with its group (the interface SYNC, say) as it is stored, so that its place among them is found."""
+    if area.grouped_by is None or area.item is None:
+        return new
+    try:
+        item = area.item.model_validate(new, context={"names": names()})
+    except ValidationError:
+        return new  # which is said of the whole list in a moment
+    return {**new, area.grouped_by: getattr(item, area.grouped_by)}
 
 
 def _place(area: Area[Any], items: list[dict[str, Any]], new: dict[str, Any], position: str) -> int:
