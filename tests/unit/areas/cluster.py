@@ -10,7 +10,9 @@ from gemel.core.problem import Invalid, Problem
 LAN, WAN, SYNC = "192.168.1.0/24", "198.51.100.0/24", "172.16.1.0/24"
 
 
-def changed(config: Config, area: str, verb: Any = "set", item: str = "", position: str = "bottom", **values: Any) -> Config:
+def changed(
+    config: Config, area: str, verb: Any = "set", item: str = "", position: str = "bottom", **values: Any
+) -> Config:
     """The configuration after one edit."""
     return edited(SCHEMA, config, Edit(area, verb, item, values, position)).config
 
@@ -49,14 +51,18 @@ def primary() -> Config:
     shared = {"base": 1, "skew": 1, "password": "secret"}
     config = added(config, "virtual_ips", "wan_vip", interface="wan", address="198.51.100.200/24", vhid=200, **shared)
     config = added(config, "virtual_ips", "lan_vip", interface="lan", address="192.168.1.1/24", vhid=1, **shared)
-    config = added(config, "virtual_ips", "stacked", type="ipalias", interface="198.51.100.200", address="198.51.100.210/24")
-    config = added(config, "virtual_ips", "plain", type="ipalias", interface="wan", address="198.51.100.220/24")
+    for key, parent, address in (
+        ("stacked", "198.51.100.200", "198.51.100.210/24"),
+        ("plain", "wan", "198.51.100.220/24"),
+    ):
+        config = added(config, "virtual_ips", key, type="ipalias", interface=parent, address=address)
     config = changed(config, "outbound_nat", "set", mode="hybrid")
     config = added(config, "outbound_nat", "general", interface="wan", source=LAN, translation="198.51.100.200")
-    return added(
-        config, "port_forwards", "mail", destination="198.51.100.200", destination_port="25", target="192.168.1.25",
-        description="Mail",
-    )  # fmt: skip
+    mail = {"destination_port": "25", "target": "192.168.1.25", "description": "Mail"}
+    config = added(config, "port_forwards", "mail", destination="198.51.100.200", **mail)
+    states = {"synchronize_states": True, "synchronize_interface": "SYNC", "peer_ip": "172.16.1.3"}
+    config = changed(config, "high_availability", **states)
+    return changed(config, "high_availability", synchronize_config_to="172.16.1.3", password="secret", areas="all")
 
 
 def problems(config: Config) -> dict[str, Problem]:
