@@ -27,9 +27,9 @@ AWAIT_STATES = 30.0
 
 
 def compile_cluster(config: Config, node: NodeState) -> Iterable[Want]:
-    """The settings of both daemons."""
-    yield DaemonSettings("carpd", canonical(encode(carp_settings(config, node))))
+    """The settings of both daemons. flowd's come first: carpd asks it whether there are states to wait for."""
     yield DaemonSettings("flowd", canonical(encode(flow_settings(config))))
+    yield DaemonSettings("carpd", canonical(encode(carp_settings(config, node))))
 
 
 def carp_settings(config: Config, node: NodeState) -> CarpSettings:

@@ -75,9 +75,6 @@ class Node:
         self._awaiting_until = self._held_up_until = self._flush_until = self._renew_at = NEVER
         self._diagnosed_at = -NEVER
         self._due = NEVER
-        if settings.await_states:
-            self._named[AWAITING_STATES] = WHOLE
-            self._awaiting_until = now + settings.await_states
         self._handlers: dict[type, Callable[[Any, float], list[Action]]] = {
             Started: self._started,
             Heard: self._heard,
@@ -126,9 +123,7 @@ class Node:
 
     def _started(self, event: Started, now: float) -> list[Action]:
         # An earlier life may have left addresses behind; the peer may have them by now.
-        actions = self._arrange(now)
-        if AWAITING_STATES in self._named:
-            actions.append(AwaitStates())
+        actions = self._await_states(now) + self._arrange(now)
         return actions + self._settle(now)
 
     def _heard(self, event: Heard, now: float) -> list[Action]:
@@ -181,7 +176,7 @@ class Node:
     def _settings_changed(self, event: SettingsChanged, now: float) -> list[Action]:
         self.settings = event.settings
         self.ledger.forget_problems()
-        return self._arrange(now) + self._settle(now, planned=True)
+        return self._await_states(now) + self._arrange(now) + self._settle(now, planned=True)
 
     def _demoted(self, event: Demoted, now: float) -> list[Action]:
         self._named[event.reason] = event.amount
@@ -259,6 +254,17 @@ class Node:
             machine.preempt = self.settings.preempt
         # An address may have moved from one VHID to another: off comes before on.
         return sorted(actions, key=lambda action: not isinstance(action, Release))
+
+    def _await_states(self, now: float) -> list[Action]:
+        """Stand back when this node gets its first VHIDs, be it at start or, at boot, with the first settings after it.
+
+        One that has VHIDs already is not held back: it may be the only one that knows the states.
+        """
+        if not self.settings.await_states or self.machines or not self.settings.vhids:
+            return []
+        self._named[AWAITING_STATES] = WHOLE
+        self._awaiting_until = now + self.settings.await_states
+        return [AwaitStates()]
 
     def _settle(self, now: float, planned: bool = False) -> list[Action]:
         """Bring every machine to what settings, links and reasons say; a planned step back flushes first."""

@@ -109,6 +109,20 @@ def test_many_vhids_on_a_dead_port_are_one_reason():
     assert {m.demotion for m in three.machines.values()} == {240}
 
 
+def test_at_boot_states_are_awaited_when_the_first_settings_come():
+    booting = Node(Settings(), NOW, 77)
+    booting.handle(Started(), NOW)
+    assert AwaitStates() in booting.handle(SettingsChanged(Settings(TWO, await_states=30.0)), NOW)
+    assert booting.reasons() == {AWAITING_STATES: 240}
+
+
+def test_a_node_that_has_vhids_already_does_not_stand_back_for_states():
+    running = Node(Settings(TWO), NOW, 77)
+    running.handle(Started(), NOW)
+    assert AwaitStates() not in running.handle(SettingsChanged(Settings(TWO, await_states=30.0)), NOW)
+    assert running.reasons() == {}
+
+
 def test_states_are_awaited_but_not_for_ever():
     waiting = Node(Settings(TWO, await_states=30.0), NOW, 77)
     assert of(AwaitStates, waiting.handle(Started(), NOW))
