@@ -2,7 +2,8 @@
 
 Asks for ADDRESS a hundred times a second by broadcast, so that every owner hears it, in the name of ever another
 sender, so that each answer is known to belong to one question. Prints "ready" as JSON; answers each line on standard
-input with what happened since the last one. Standard library only.
+input with what happened since the last one: `twice_from` and `twice_to` (seconds since the epoch) are the first and
+the last time that two answered. Standard library only.
 """
 
 import json
@@ -31,6 +32,8 @@ class Watch:
 
     def _forget(self) -> None:
         self._asked, self._answered, self._twice = 0, 0, 0
+        self._twice_from: float | None = None
+        self._twice_to: float | None = None
         self._macs: set[str] = set()
         self._open: dict[bytes, int] = {}
         self._silent_since: float | None = None
@@ -54,7 +57,10 @@ class Watch:
             return
         self._open[target] += 1
         self._answered += self._open[target] == 1
-        self._twice += self._open[target] == 2
+        if self._open[target] == 2:
+            self._twice += 1
+            self._twice_to = time.time()
+            self._twice_from = self._twice_from or self._twice_to
         self._macs.add(mac.hex(":"))
         if self._silent_since is not None:
             self._silence = max(self._silence, now - self._silent_since)
@@ -63,7 +69,8 @@ class Watch:
     def sum_up(self) -> dict[str, object]:
         summary = {
             "asked": self._asked, "answered": self._answered, "answered_twice": self._twice,
-            "macs": sorted(self._macs), "silence_ms": round(1e3 * self._silence, 1),
+            "twice_from": self._twice_from, "twice_to": self._twice_to, "macs": sorted(self._macs),
+            "silence_ms": round(1e3 * self._silence, 1),
         }  # fmt: skip
         self._forget()
         return summary

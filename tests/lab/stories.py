@@ -113,18 +113,20 @@ def wait_for_roles(lab: Lab, master: str, patience: float = RETURN) -> None:
         lab.wait(partial(recipe.is_in_role, lab, other(master), "BACKUP"), f"{other(master)} to be BACKUP", patience)
 
 
-def transitions(lab: Lab, node: str) -> list[dict[str, Any]]:
-    """The role changes that the node remembers."""
-    found: list[dict[str, Any]] = status(lab, node)["transitions"]
-    return found
+def transitions(lab: Lab, node: str) -> list[tuple[str, int, str, str, str]]:
+    """The role changes that the node remembers: interface, VHID, from, to and why."""
+    return [
+        (t["interface"], t["vhid"], t["before"], t["after"], t["reason"]) for t in status(lab, node)["transitions"]
+    ]
 
 
 def became(lab: Lab, node: str, state: str, since: float) -> float | None:
     """When the node's first VHID changed to `state` after `since` (seconds since the epoch), None if it has not."""
     try:
-        return min((t["at"] for t in transitions(lab, node) if t["after"] == state and t["at"] >= since), default=None)
+        found = status(lab, node)["transitions"]
     except LabError:
         return None
+    return min((t["at"] for t in found if t["after"] == state and t["at"] >= since), default=None)
 
 
 def holds_address(lab: Lab, node: str, address: str = WAN_VIP) -> bool:
