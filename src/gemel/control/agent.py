@@ -73,6 +73,45 @@ class Show(Question[Shown]):
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Some items of an area in its order, secrets hidden, words and etags as in `Shown`.
+
+    `total` are all items of the group, `matched` those that the search left, of which `items` are one page. `groups`
+    counts items by the field that the area is grouped by. `options` are the area's own fields, `etag` its own.
+    """
+
+    area: str
+    items: tuple[dict[str, Any], ...]
+    words: dict[str, dict[str, str]]
+    etags: dict[str, str]
+    total: int
+    matched: int
+    groups: dict[str, int]
+    options: dict[str, Any]
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class List(Question[Listed]):
+    """One page of an area's items: searched, sorted and cut where they are, so that 10,000 of them need not travel.
+
+    `search` are words that must all occur in what people see of an item; `sort` is a field, with ``-`` in front from
+    the other end, empty for the list's own order. With `ids` only those items.
+    """
+
+    area: str
+    group: str = ""
+    search: str = ""
+    sort: str = ""
+    offset: int = 0
+    limit: int = 100
+    ids: tuple[str, ...] = ()
+    running: bool = False
+    token: str = ""
+    answer_shape = Listed
+
+
+@dataclass(frozen=True, slots=True)
 class EditOrder:
     """One edit, see `core.edit.Edit`."""
 
@@ -283,10 +322,74 @@ class PinPeer(Question[None]):
     answer_shape = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogoutEverywhere(Question[None]):
+    """End all sessions of the account that asks."""
+
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page shows around its own matter.
+
+    `pending` is area -> who saved it last. `overwritten` are the areas that the primary's next push replaces here.
+    `interfaces` are id, name and whether it is enabled, in their order.
+    """
+
+    node: str
+    role: str
+    username: str
+    privileges: tuple[str, ...]
+    revision: int
+    pending: dict[str, str]
+    overwritten: tuple[str, ...]
+    peer: str
+    interfaces: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskFrame(Question[Frame]):
+    """For the frame of a page; quick, as no other process is asked."""
+
+    token: str = ""
+    answer_shape = Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What references can lead to, each a list of stored id and people's words, pending changes included.
+
+    `vips` are followed by their type, interface (stored) and description; `vhids` are those in use, by interface id.
+    """
+
+    interfaces: tuple[tuple[str, str], ...]
+    gateways: tuple[tuple[str, str], ...]
+    vips: tuple[tuple[str, str, str, str, str], ...]
+    aliases: tuple[tuple[str, str], ...]
+    port_aliases: tuple[tuple[str, str], ...]
+    vhids: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class AskChoices(Question[Choices]):
+    """For the drop-downs of a form."""
+
+    token: str = ""
+    answer_shape = Choices
+
+
 QUESTIONS = (
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
-    Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer,
+    Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, LogoutEverywhere, AskFrame, AskChoices,
 )  # fmt: skip
 
-READING = (Show, Diff, Revisions, Status, AskFingerprints, Logout)
+READING = (
+    Show, List, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout, LogoutEverywhere,
+)  # fmt: skip
 """What the privilege *read-only* may ask."""
+
+NO_SESSION = "session"
+NO_PRIVILEGE = "privilege"
+"""The paths of the problems with which a question is refused for want of a session, or of the right to ask it."""

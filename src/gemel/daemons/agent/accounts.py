@@ -13,7 +13,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.users import ADMIN, USERS
-from gemel.control.agent import READING, Login, Session
+from gemel.control.agent import NO_PRIVILEGE, NO_SESSION, READING, Login, Session
 from gemel.control.door import Caller, Refused
 from gemel.core.config import Config
 from gemel.core.edit import Edit
@@ -98,6 +98,10 @@ def _finding(text: str) -> dict[str, Any]:
     return {"path": "password", "text": text, "level": "error"}
 
 
+def _no_session(text: str) -> Refused:
+    return Refused(text, [{"path": NO_SESSION, "text": text, "level": "error"}])
+
+
 def password_edits(config: Config, username: str, password: str) -> list[Edit]:
     """What giving an account of `config` a new password comes to.
 
@@ -159,6 +163,16 @@ class Access:
         with self._lock:
             self._sessions.pop(token, None)
 
+    def logout_everywhere(self, username: str) -> None:
+        """End every session of an account."""
+        with self._lock:
+            self._sessions = {t: s for t, s in self._sessions.items() if s.username != username}
+
+    def privileges(self, username: str) -> tuple[str, ...]:
+        """What an account may do, as it is now."""
+        found = account(self._config(), username)
+        return found.privileges if found else ()
+
     def who(self, question: Any, caller: Caller) -> str:
         """The name of whoever asks, if they may ask this.
 
@@ -169,20 +183,21 @@ class Access:
         if not token:
             if caller.uid == 0:
                 return "root"
-            raise Refused("log in first")
+            raise _no_session("log in first")
         now = self._clock()
         with self._lock:
             session = self._sessions.get(token)
             if session is None or session.until < now:
-                raise Refused("the session is over: log in again")
+                raise _no_session("the session is over: log in again")
             session.until = now + SESSION_SECONDS
         found = account(self._config(), session.username)
         if found is None or found.disabled:
-            raise Refused("the account is gone or disabled")
+            raise _no_session("the account is gone or disabled")
         if found.password_hash != session.password_hash:
-            raise Refused("the password was changed: log in again")
+            raise _no_session("the password was changed: log in again")
         if not found.may("all") and not (found.may("read-only") and isinstance(question, READING)):
-            raise Refused(f"{session.username} may not do this: the privilege 'all' is needed")
+            text = f"{session.username} may not do this: the privilege 'all' is needed"
+            raise Refused(text, [{"path": NO_PRIVILEGE, "text": text, "level": "error"}])
         return session.username
 
     def _failed(self, asked: Login, now: float) -> None:

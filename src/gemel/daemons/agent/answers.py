@@ -12,6 +12,7 @@ from gemel.control import agent as ask
 from gemel.control.door import Caller, Refused
 from gemel.control.paths import WEB_CERTIFICATE
 from gemel.control.peer import PeerAnswer, PeerCall
+from gemel.core.codec import encode
 from gemel.core.config import Config
 from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
@@ -19,6 +20,7 @@ from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin
 from gemel.daemons.agent.accounts import Access, hashed, password_edits
 from gemel.daemons.agent.desk import Desk, Made
+from gemel.daemons.agent.pages import Around, choices, frame, listed
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.report import gathered
 from gemel.daemons.agent.transaction import Transaction
@@ -64,6 +66,10 @@ class Answers:
             ask.SyncNow: lambda *_: self._sync_now(),
             ask.AskFingerprints: lambda *_: self._fingerprints(),
             ask.PinPeer: self._pin,
+            ask.List: self._list,
+            ask.LogoutEverywhere: lambda _, who: self._access.logout_everywhere(who),
+            ask.AskFrame: lambda _, who: self._frame(who),
+            ask.AskChoices: lambda *_: choices(self._desk.candidate),
         }
 
     def __call__(self, question: Any, caller: Caller) -> Any:
@@ -102,6 +108,19 @@ class Answers:
                 _hide(shown, area.item)
         pending = not question.running and area.name in self._desk.pending.models
         return ask.Shown(area.name, values, words, etags, pending)
+
+    def _list(self, question: ask.List, _who: str) -> ask.Listed:
+        config = self._desk.config if question.running else self._desk.candidate
+        pending = not question.running and question.area in self._desk.pending.models
+        return listed(self._desk.schema, config, question, pending)
+
+    def _frame(self, who: str) -> ask.Frame:
+        push, received = self._pusher.status(), self._server.status()
+        authors = {name: f"{o.who} from {o.where}" for name, o in self._desk.pending.origins.items()}
+        around = Around(
+            encode(push), encode(received), self._node.pinned() is not None, self._desk.number, authors
+        )
+        return frame(self._desk.schema, self._desk.candidate, around, who, self._access.privileges(who))
 
     def _change(self, question: ask.Change, who: str) -> ask.Changed:
         edits = [self._edit(order) for order in question.edits]

@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 class Transaction:
     """What the machine has, and the way to what it should have."""
 
-    def __init__(self, machine: Machine, ledger: Path) -> None:
+    def __init__(self, machine: Machine, ledger: Path, disk: Disk | None = None) -> None:
         self._machine = machine
         self._ledger = ledger
-        self._disk = Disk()
+        self._disk = disk or Disk()
         self._have: dict[tuple[str, ...], Want] = {}
         self.faults: tuple[str, ...] = ()
 
