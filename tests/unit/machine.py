@@ -1,10 +1,12 @@
-"""A machine in memory: it has what it was told to have. It can fail, or be killed, at any step."""
+"""A machine and a disk that outlive the process, and a fate that ends it at a chosen moment."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gemel.core.step import Step
 from gemel.core.want import Want
+from gemel.effects.disk import Disk
 from gemel.effects.machine import Failed
 
 
@@ -13,34 +15,59 @@ class Killed(BaseException):
 
 
 @dataclass
+class Fate:
+    """Ends the process at its operation number `at` (from 0; None: never): before it, or with half of it done."""
+
+    at: int | None = None
+    half: bool = False
+    passed: int = 0
+
+    def comes(self, at: int, half: bool = False) -> None:
+        """From now on it is counted."""
+        self.at, self.half, self.passed = at, half, 0
+
+    def meet(self, half: Callable[[], object]) -> None:
+        """Raises Killed if this is the moment, and at everything that a dead process would still try."""
+        self.passed += 1
+        if self.at is not None and self.passed > self.at:
+            if self.half and self.passed == self.at + 1:
+                half()
+            raise Killed
+
+
+@dataclass
 class FakeMachine:
-    """`have` outlives the process. `dies` or `fails` at its so-many-th step from now, before or half-way in it."""
+    """It has what it was told to have. Its step number `fails` does not work, if `half` after it has begun to.
+
+    `stubborn`: and nothing works after that.
+    """
 
     have: dict[tuple[str, ...], Want] = field(default_factory=dict)
+    fate: Fate = field(default_factory=Fate)
     fails: int | None = None
-    dies: int | None = None
-    half_way: bool = False
+    half: bool = False
     stubborn: bool = False
-    performed: list[Step] = field(default_factory=list)
     refuses: str = ""
+    performed: list[Step] = field(default_factory=list)
 
     def perform(self, step: Step) -> None:
-        trouble: BaseException | None = None
-        if self.dies is not None and len(self.performed) >= self.dies:
-            trouble = Killed()
-        elif self.fails is not None and (len(self.performed) == self.fails or self.stubborn):
-            trouble = Failed(f"{step}: the machine does not want to")
-        if trouble is None or self.half_way:
-            if step.want is None:
-                self.have.pop(step.subject.key, None)
-            else:
-                self.have[step.want.key] = step.want
+        self.fate.meet(lambda: self._do(step))
+        number = len(self.performed)
         self.performed.append(step)
-        if trouble is not None:
-            raise trouble
+        if self.fails is not None and (number == self.fails or (self.stubborn and number > self.fails)):
+            if self.half:
+                self._do(step)
+            raise Failed(f"{step}: the machine does not want to")
+        self._do(step)
+
+    def _do(self, step: Step) -> None:
+        if step.want is None:
+            self.have.pop(step.subject.key, None)
+        else:
+            self.have[step.want.key] = step.want
 
     def assume(self, want: Want) -> None:
-        assert self.have.get(want.key) == want, f"{want} is taken for granted, and is not there"
+        """Only a settled ledger is believed word for word."""
 
     def check(self, wants: Iterable[Want]) -> None:
         if self.refuses:
@@ -48,3 +75,26 @@ class FakeMachine:
 
     def wants(self) -> set[Want]:
         return set(self.have.values())
+
+
+class FatedDisk(Disk):
+    """A real disk, each primitive operation of which can be the last."""
+
+    def __init__(self, fate: Fate) -> None:
+        self.fate = fate
+
+    def fill(self, path: Path, data: bytes, mode: int) -> None:
+        self.fate.meet(lambda: super(FatedDisk, self).fill(path, data[: len(data) // 2], mode))
+        super().fill(path, data, mode)
+
+    def rename(self, old: Path, new: Path) -> None:
+        self.fate.meet(lambda: super(FatedDisk, self).rename(old, new))
+        super().rename(old, new)
+
+    def unlink(self, path: Path) -> None:
+        self.fate.meet(lambda: super(FatedDisk, self).unlink(path))
+        super().unlink(path)
+
+    def sync_folder(self, path: Path) -> None:
+        self.fate.meet(lambda: None)
+        super().sync_folder(path)
