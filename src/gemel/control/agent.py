@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gemel.control.door import Question
+from gemel.core.event import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,15 +381,69 @@ class AskChoices(Question[Choices]):
     answer_shape = Choices
 
 
+@dataclass(frozen=True, slots=True)
+class AskFact(Question[dict[str, Any]]):
+    """One view of `facts.every.FACTS`, by name; `options` by the names of its `Fact.options`, as texts.
+
+    The answer is its typed one as JSON values: `core.codec.decode(fact.shape, answer)` gives it back. Refused: there is
+    no such fact, or an option means nothing.
+    """
+
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+    answer_shape = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewsReport:
+    """The status now, the events since, oldest first, and the cursor to ask with next time.
+
+    `missed`: more happened than is told here; ask the fact *events*.
+    """
+
+    cursor: str
+    status: dict[str, Any]
+    events: tuple[Event, ...]
+    missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class News(Question[NewsReport]):
+    """Wait for the next change of the status, or event, after `cursor`, at most `seconds` (25 at most): a long poll.
+
+    An empty cursor is answered at once. When nothing happens within `seconds` the answer is how things stand then, so
+    that asking with 1 gives figures every second. It does not keep a session from running out. Ask once for all who
+    watch: a bounded number may wait.
+    """
+
+    cursor: str = ""
+    seconds: float = 25.0
+    token: str = ""
+    answer_shape = NewsReport
+
+
+@dataclass(frozen=True, slots=True)
+class RolesChanged(Question[None]):
+    """carpd says that a VHID changed its state: look now. Root only."""
+
+    answer_shape = None
+
+
 QUESTIONS = (
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
     Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, LogoutEverywhere, AskFrame, AskChoices,
+    AskFact, News, RolesChanged,
 )  # fmt: skip
 
 READING = (
-    Show, List, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout, LogoutEverywhere,
+    Show, List, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout, LogoutEverywhere, AskFact,
+    News,
 )  # fmt: skip
 """What the privilege *read-only* may ask."""
+
+WATCHING = (News,)
+"""Asked by pages on their own, without a person: no reason to keep a session open."""
 
 NO_SESSION = "session"
 NO_PRIVILEGE = "privilege"

@@ -13,7 +13,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.users import ADMIN, USERS
-from gemel.control.agent import NO_PRIVILEGE, NO_SESSION, READING, Login, Session
+from gemel.control.agent import NO_PRIVILEGE, NO_SESSION, READING, WATCHING, Login, Session
 from gemel.control.door import Caller, Refused
 from gemel.core.config import Config
 from gemel.core.edit import Edit
@@ -189,7 +189,8 @@ class Access:
             session = self._sessions.get(token)
             if session is None or session.until < now:
                 raise _no_session("the session is over: log in again")
-            session.until = now + SESSION_SECONDS
+            if not isinstance(question, WATCHING):
+                session.until = now + SESSION_SECONDS
         found = account(self._config(), session.username)
         if found is None or found.disabled:
             raise _no_session("the account is gone or disabled")
