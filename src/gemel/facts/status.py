@@ -19,8 +19,8 @@ class Sources:
     """What is known: JSON values of the doors' answers (None: no answer) and of the agent's own parts.
 
     `push` and `received` are how configuration synchronisation stands as sender and receiver; `faults` what the last
-    start could not carry out; `shut_out` says that this node's own rules keep the peer's pushes out; `warnings` are the
-    running configuration's; `words` turns interface ids to descriptions.
+    start could not carry out; `shut_out` says that this node's own rules keep the peer's pushes out; `conflict`: both
+    nodes mean to push; `warnings` are the running configuration's; `words` turns interface ids to descriptions.
     """
 
     node: str
@@ -36,6 +36,7 @@ class Sources:
     synchronizes_states: bool
     pending: int
     shut_out: str = ""
+    conflict: bool = False
     areas: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -66,18 +67,11 @@ def status(sources: Sources) -> dict[str, Any]:
 
 def role_config(sources: Sources) -> str:
     """primary pushes; secondary is pushed to; conflict: both mean to push; standalone: neither."""
-    if sources.has_target and _in_conflict(sources):
+    if sources.has_target and sources.conflict:
         return "conflict"
     if sources.has_target:
         return "primary"
     return "secondary" if sources.pinned else "standalone"
-
-
-def _in_conflict(sources: Sources) -> bool:
-    return any(
-        "target" in str(said.get(key) or "")
-        for said, key in ((sources.push, "last_error"), (sources.received, "problem"))
-    )
 
 
 def problems(sources: Sources) -> Iterable[str]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from gemel.control.peer import Fault
 from gemel.sync.messages import Introduction, Network
 
+TWO_TARGETS = "have an address under Synchronize Config to IP"
+"""By these words of `conflict` a refusal is known to be about roles, on either node."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -44,10 +47,7 @@ def _roles(sender: Introduction, receiver: Introduction) -> Finding | None:
 
 def conflict(sender: str, receiver: str) -> str:
     """What is said when both nodes would push."""
-    return (
-        f"both {sender} and {receiver} have an address under Synchronize Config to IP, so each would overwrite the "
-        "other: clear it on the secondary"
-    )
+    return f"both {sender} and {receiver} {TWO_TARGETS}, so each would overwrite the other: clear it on the secondary"
 
 
 def _host_ids(sender: Introduction, receiver: Introduction) -> Finding | None:
