@@ -23,7 +23,7 @@ from gemel.sync.server import PeerServer, Received
 
 PATIENCE = 1.0  # seconds for a daemon next door
 REFUSAL_LASTS = 30.0
-"""Seconds that a node which pushes itself remembers whom it refused: a peer that still means to push comes more often."""
+"""Seconds that a node which pushes itself remembers whom it refused: a peer that means to push comes more often."""
 
 A = TypeVar("A")
 
