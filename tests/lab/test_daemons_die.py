@@ -45,6 +45,7 @@ def traffic(cluster: Lab) -> Iterator[Traffic]:
     """One connection and one flow, for all stories."""
     wait_for_roles(cluster, "fw1")
     with Traffic(cluster, seconds=600) as traffic:
+        cluster.wait(lambda: traffic.window().talk.alive, "the connection to be answered")
         yield traffic
 
 

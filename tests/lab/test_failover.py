@@ -36,6 +36,7 @@ def traffic(cluster: Lab) -> Iterator[Traffic]:
     """One connection and one flow, for all stories."""
     wait_for_roles(cluster, "fw1")
     with Traffic(cluster, seconds=300 + 40 * POWER_CUTS + 20 * ROUND_TRIPS) as traffic:
+        cluster.wait(lambda: traffic.window().talk.alive, "the connection to be answered")
         yield traffic
 
 
