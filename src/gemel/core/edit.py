@@ -1,15 +1,18 @@
 """One change of one area, as a person or a program asks for it, applied to a configuration without side effects."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from gemel.core.area import Area
 from gemel.core.config import Config, Schema, digest
 from gemel.core.model import HIDDEN, Item, Model, is_marked, plain
-from gemel.core.problem import Invalid, Problem, from_validation
+from gemel.core.problem import Invalid, Problem, errors, from_validation
+
+S = TypeVar("S", bound=Model)
 
 Verb = Literal["set", "add", "delete", "move", "replace"]
 
@@ -49,28 +52,107 @@ def etag(model: Model) -> str:
 
 
 def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
-    """Carry out one edit.
+    """Carry out one edit. What it does not touch is not looked at again, so that it can mend one of several errors.
 
     Raises:
-        Invalid: no such area, item or field, or a value that a field does not take. Relations between areas are the
-            business of ``Schema.check``, later, on the whole.
+        Invalid: no such area, item or field, or a value that a field does not take. Relations between items and areas
+            are the business of ``Schema.check``, later, on the whole.
     """
     area = schema.area(edit.area)
-    dump = schema.dump(config)["areas"]
-    data = dump[area.name]
+    model, item = config.named(area.name), ""
     if edit.verb == "replace":
-        data, item = _replaced(area, edit.values or {}, data), ""
+        values = _replaced(area, edit.values or {}, plain(model))
+        model = _validated(area.model, values, area.name, _names(schema, config, {area.name: values}))
     elif edit.verb == "set" and not edit.item:
-        _same_etag(edit, config.named(area.name), area.name)
-        data, item = {**data, **_revealed(area.model, edit.values or {}, data)}, ""
+        _same_etag(edit, model, area.name)
+        model = _with_fields(schema, area, config, edit.values or {})
     else:
-        item = _edit_items(area, config, edit, data, lambda: schema.names(dump))
-    try:
-        dump[area.name] = data
-        model = area.model.model_validate(data, context={"names": schema.names(dump)})
-    except ValidationError as error:
-        raise Invalid(needed(schema, config, [edit], from_validation(error, area.name, data))) from None
+        found, item = _edited_items(schema, area, config, edit)
+        model = model.model_copy(update={"items": found})
     return Edited(schema.settled(config.having(**{area.name: model})), item)
+
+
+def _with_fields(schema: Schema, area: Area[Any], config: Config, values: dict[str, Any]) -> Model:
+    model: Any = config.named(area.name)
+    apart = {"items"} & set(area.model.model_fields) - set(values)
+    before = plain(model.model_copy(update=dict.fromkeys(apart, ())))
+    new: Model = _validated(
+        area.model, before | _revealed(area.model, values, before), area.name, _names(schema, config)
+    )
+    return new.model_copy(update={name: getattr(model, name) for name in apart})
+
+
+def _edited_items(schema: Schema, area: Area[Any], config: Config, edit: Edit) -> tuple[tuple[Item, ...], str]:
+    """The list after the edit, and the id of the item that was meant."""
+    if area.item is None:
+        raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
+    items: list[Item] = list(config.named(area.name).items)  # type: ignore[attr-defined]
+    if edit.verb == "add":
+        values = _revealed(area.item, edit.values or {}, {})
+        values = {"id": area.item.id_for(values, [i.id for i in items]), **values}
+        if any(i.id == values["id"] for i in items):
+            raise Invalid([Problem(f"{area.name}[{values['id']}]", "there is one with this id already")])
+        new = _validated_item(schema, area, config, values)
+        items.insert(_place(area, items, new, edit.position), new)
+        return tuple(items), new.id
+    index = find(area, config, edit.item)
+    old = items[index]
+    _same_etag(edit, old, f"{area.name}[{old.id}]")
+    if edit.verb == "set":
+        values = edit.values or {}
+        if values.get("id", old.id) != old.id:
+            raise Invalid([Problem(f"{area.name}[{old.id}].id", "an id cannot be changed")])
+        before = plain(old)
+        items[index] = _validated_item(schema, area, config, {**before, **_revealed(area.item, values, before)})
+    else:
+        del items[index]
+        if edit.verb == "move":
+            items.insert(_place(area, items, old, edit.position), old)
+    return tuple(items), old.id
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Areas(Mapping[str, Any]):
+    """The areas as JSON values, made when they are looked at; some of them, or an item, as they are going to be."""
+
+    def __init__(self, config: Config, areas: Mapping[str, Any], items: Mapping[str, dict[str, Any]]) -> None:
+        self._config, self._changed, self._items = config, areas, items
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._changed:
+            return self._changed[name]
+        data = plain(self._config.named(name))
+        if name in self._items:
+            new = self._items[name]
+            data["items"] = [*(i for i in data["items"] if i["id"] != new["id"]), new]
+        return data
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _names(
+    schema: Schema, config: Config, areas: Mapping[str, Any] = _NONE, items: Mapping[str, dict[str, Any]] = _NONE
+) -> Any:
+    return schema.names(_Areas(config, areas, items))
+
+
+def _validated_item(schema: Schema, area: Area[Any], config: Config, values: dict[str, Any]) -> Item:
+    assert area.item is not None
+    names = _names(schema, config, items={area.name: values})
+    return _validated(area.item, values, f"{area.name}[{values['id']}]", names)
+
+
+def _validated(shape: type[S], values: dict[str, Any], path: str, names: Any) -> S:
+    try:
+        return shape.model_validate(values, context={"names": names})
+    except ValidationError as error:
+        raise Invalid(from_validation(error, path, values)) from None
 
 
 def _replaced(area: Area[Any], values: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
@@ -91,44 +173,16 @@ def _revealed(model: type[Model], values: dict[str, Any], old: dict[str, Any]) -
 
 def needed(schema: Schema, before: Config, edits: Iterable[Edit], found: Iterable[Problem]) -> list[Problem]:
     """Problems that deleting brought, in words that name what is still needed there; others stay as they are."""
-    words = []
+    words, found = [], list(found)
     for edit in edits:
         if edit.verb != "delete":
-            return list(found)
+            return found
         area = schema.area(edit.area)
         item = before.named(area.name).items[find(area, before, edit.item)]  # type: ignore[attr-defined]
         words.append((*item.called(), item.id)[0])
     text = f"this needs {' or '.join(words)}: change it first, then delete"
-    return [Problem(p.path, text) if p.level == "error" else p for p in found]
-
-
-def _edit_items(
-    area: Area[Any], config: Config, edit: Edit, data: dict[str, Any], names: Callable[[], Any]
-) -> str:
-    """Change the list in `data` and return the id of the item that was meant."""
-    if area.item is None:
-        raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
-    items: list[dict[str, Any]] = data["items"]
-    if edit.verb == "add":
-        values = _revealed(area.item, edit.values or {}, {})
-        new = {"id": area.item.id_for(values, [i["id"] for i in items]), **values}
-        if any(i["id"] == new["id"] for i in items):
-            raise Invalid([Problem(f"{area.name}[{new['id']}]", "there is one with this id already")])
-        items.insert(_place(area, items, _stored_group(area, new, names), edit.position), new)
-        return str(new["id"])
-    index = find(area, config, edit.item)
-    old = items[index]
-    _same_etag(edit, config.named(area.name).items[index], f"{area.name}[{old['id']}]")  # type: ignore[attr-defined]
-    if edit.verb == "set":
-        values = edit.values or {}
-        if values.get("id", old["id"]) != old["id"]:
-            raise Invalid([Problem(f"{area.name}[{old['id']}].id", "an id cannot be changed")])
-        items[index] = {**old, **_revealed(area.item, values, old)}
-    else:
-        del items[index]
-        if edit.verb == "move":
-            items.insert(_place(area, items, old, edit.position), old)
-    return str(old["id"])
+    paths = dict.fromkeys(p.path for p in errors(found))
+    return [Problem(path, text) for path in paths] + [p for p in found if p.level == "warning"]
 
 
 def find(area: Area[Any], config: Config, name: str) -> int:
@@ -156,29 +210,18 @@ def _same_etag(edit: Edit, model: Model, path: str) -> None:
         raise Invalid([Problem(path, "somebody else has changed this since you read it: look again, then repeat")])
 
 
-def _stored_group(area: Area[Any], new: dict[str, Any], names: Callable[[], Any]) -> dict[str, Any]:
-    """The new item with its group (the interface SYNC, say) as it is stored, so that its place among them is found."""
-    if area.grouped_by is None or area.item is None:
-        return new
-    try:
-        item = area.item.model_validate(new, context={"names": names()})
-    except ValidationError:
-        return new  # which is said of the whole list in a moment
-    return {**new, area.grouped_by: getattr(item, area.grouped_by)}
-
-
-def _place(area: Area[Any], items: list[dict[str, Any]], new: dict[str, Any], position: str) -> int:
+def _place(area: Area[Any], items: list[Item], new: Item, position: str) -> int:
     """Where in the whole list an item goes, so that it stands there within its own group (interface)."""
     if position.startswith(("before:", "after:")):
         where, _, other = position.partition(":")
         for index, item in enumerate(items):
-            if item["id"] == other:
+            if item.id == other:
                 return index + (where == "after")
         raise Invalid([Problem(area.name, f"there is no item {other!r} to stand {where}")])
     if position not in ("top", "bottom"):
         raise Invalid([Problem(area.name, f"position is top, bottom, before:ID or after:ID, not {position!r}")])
     group = area.grouped_by
-    same = [i for i, item in enumerate(items) if group is None or item.get(group) == new.get(group)]
+    same = [i for i, item in enumerate(items) if group is None or getattr(item, group) == getattr(new, group)]
     if position == "top":
         return same[0] if same else len(items)
     return same[-1] + 1 if same else len(items)
