@@ -9,6 +9,7 @@ from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.names import names_of
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS
+from gemel.areas.notifications import NOTIFICATIONS
 from gemel.areas.rules import RULES
 from gemel.areas.system import SYSTEM
 from gemel.areas.users import ADMIN, USERS
@@ -26,6 +27,7 @@ AREAS = (
     OUTBOUND_NAT,
     PORT_FORWARDS,
     HIGH_AVAILABILITY,
+    NOTIFICATIONS,
     ADMIN,
     USERS,
 )

@@ -10,7 +10,7 @@ from gemel.control.peer import Fault
 from gemel.core.certificate import der, fingerprint, pem
 from gemel.core.codec import Malformed
 from gemel.sync.identity import Stamp, pem_fingerprint
-from gemel.sync.messages import Hello, PairBegin, PairFinish, Request, Welcome, pack, unpack
+from gemel.sync.messages import Hello, PairBegin, PairFinish, Request, Told, Watch, Welcome, pack, unpack
 from gemel.sync.node import Known, Sender, Target
 from gemel.sync.push import NotPushed, Pushed, Why, run, transaction
 from gemel.sync.transport import Dial, HttpsTransport, Reply, Transport
@@ -18,7 +18,13 @@ from gemel.sync.trust import NotProven, Prover
 from gemel.sync.xmlrpc import Faulted, NotXmlRpc, looks_like_html, read_response, write_call
 
 ANSWER_WITHIN = 20.0  # seconds
-APPLY_WITHIN = 180.0  # prepare and commit: 10,000 rules on a slow machine
+WITHIN = {
+    # What takes longer, or must not: 10,000 rules on a slow machine; a status is worth nothing when it is old.
+    "gemel.prepare": 180.0,
+    "gemel.commit": 180.0,
+    "gemel.watch": 4.0,
+    "gemel.told": 2.5,
+}
 
 A = TypeVar("A")
 
@@ -118,6 +124,25 @@ class Conversation:
             self._session = answer.session
         return answer
 
+    def watch(self) -> None:
+        """Open a session for `tell`.
+
+        Raises:
+            NotPushed: no answer, or a fault, in words.
+        """
+        self._session = ""
+        self._session = self._call(Watch(self._node.identity.certificate), "", {}).session
+        self._number = 0
+
+    def tell(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Tell this node's status and hear the peer's. By key alone: no account is needed for that.
+
+        Raises:
+            NotPushed: no answer, or a fault, in words.
+        """
+        self._number += 1
+        return self._call(Told(status), "", {}).status
+
     def pair(self, node: Known) -> str:
         """First contact: prove the password, have the peer prove that it knows it, pin its certificate.
 
@@ -156,7 +181,7 @@ class Conversation:
         params = (pack(request),)
         stamp = Stamp(signed_as, fingerprint(self._shown()), self._session, self._number)
         signed = {"Gemel-Signature": self._node.identity.sign(request.method, params, stamp), **headers}
-        timeout = APPLY_WITHIN if request.method in ("gemel.prepare", "gemel.commit") else ANSWER_WITHIN
+        timeout = WITHIN.get(request.method, ANSWER_WITHIN)
         try:
             answer: A = unpack(request.answer_shape, self._value(self._post(request.method, params, signed, timeout)))
         except Faulted as fault:

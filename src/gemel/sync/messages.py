@@ -170,6 +170,33 @@ class Commit(Request[Committed]):
     answer_shape = Committed
 
 
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The session that statuses are exchanged in."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Request[Watching]):
+    """The start of an exchange of statuses, between nodes that know each other's keys."""
+
+    certificate: str
+    method = "gemel.watch"
+    answer_shape = Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Request["Told"]):
+    """A node's status (`facts.peer.PeerStatus`), as question and as answer: both tell, both hear."""
+
+    status: dict[str, Any]
+    method = "gemel.told"
+
+
+Told.answer_shape = Told
+
+
 def pack(message: Any) -> str:
     """The one string that goes over the wire."""
     return json.dumps(encode(message), separators=(",", ":"))

@@ -1,0 +1,89 @@
+"""Looks at the machine that change nothing: links, addresses, neighbours, counters, logs."""
+
+import json
+import select
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gemel.effects.conntrack import Listing
+from gemel.rules.counters import Count, read_counters
+
+PATIENCE = 10.0  # seconds for a tool
+LOGS = Path("/var/log/gemel")
+TAIL = 4 << 20  # bytes of a log that are looked at
+
+
+def links() -> list[dict[str, Any]]:
+    """Every link, with its counters, as `ip` lists them."""
+    return _listed("ip", "-json", "-statistics", "link")
+
+
+def addresses() -> list[dict[str, Any]]:
+    """Every link with its addresses, as `ip` lists them."""
+    return _listed("ip", "-json", "address")
+
+
+def neighbours() -> list[dict[str, Any]]:
+    """The ARP and NDP tables, as `ip` lists them."""
+    return _listed("ip", "-json", "neighbour")
+
+
+def octets() -> dict[str, tuple[int, int]]:
+    """Device -> bytes received and sent."""
+    found = {}
+    for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        fields = numbers.split()
+        found[name.strip()] = int(fields[0]), int(fields[8])
+    return found
+
+
+def rule_counters() -> dict[str, Count]:
+    """Packets and bytes by rule id, or name of a built-in decision; empty while no firewall is loaded."""
+    return read_counters(_said("nft", "list", "table", "inet", "gemel"))
+
+
+def conntrack() -> Iterator[bytes]:
+    """The whole state table, message by message; ends early when the kernel does not go on."""
+    listing = Listing()
+    try:
+        while not (listing.done or listing.failed):
+            if found := listing.read():
+                yield from found
+            elif not (listing.done or listing.failed or select.select([listing], [], [], PATIENCE)[0]):
+                return
+    finally:
+        listing.close()
+
+
+def log_lines(name: str) -> list[str]:
+    """The end of a daemon's log: the supervisor's file, or the journal where systemd runs."""
+    path = LOGS / f"{name}.log"
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL))
+            return file.read().decode(errors="replace").splitlines()
+    if shutil.which("journalctl") is None:
+        return []
+    unit = f"gemel-{name}"
+    return _said("journalctl", "--unit", unit, "--no-pager", "--lines", "5000", "--output", "short-iso").splitlines()
+
+
+def _listed(*argv: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(_said(*argv) or "[]")
+    except ValueError:
+        return []
+    return [one for one in value if isinstance(one, dict)]
+
+
+def _said(*argv: str) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
