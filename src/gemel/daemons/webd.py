@@ -18,16 +18,17 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator
+from typing import TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
 
-from gemel.control.door import ask
+from gemel.control.door import Question, ask
 from gemel.control.paths import AGENT_DOOR
-from gemel.control.peer import PeerAnswer, PeerCall
 from gemel.web.app import app, redirect_app
 from gemel.web.tls import Certificates
 
+A = TypeVar("A")
 FIRST_DESCRIPTOR = 3
 REDIRECT_PORT = 80
 LOOK_EVERY = 2.0  # seconds between looks at the certificates' files
@@ -124,8 +125,8 @@ async def _watch(certificates: Certificates) -> None:
         certificates.refresh()
 
 
-def _ask_agent(call: PeerCall) -> PeerAnswer:
-    return ask(AGENT_DOOR, call, AGENT_WITHIN)
+def _ask_agent(question: Question[A], /) -> A:
+    return ask(AGENT_DOOR, question, AGENT_WITHIN)
 
 
 def _passed_sockets(environment: dict[str, str]) -> list[socket.socket]:

@@ -1,6 +1,6 @@
 """The ASGI application behind TLS, and the little one on port 80 that sends everybody there.
 
-Bodies are read here, within bounds of size, time and number, before a worker thread sees them.
+Bodies are read within bounds of size, time and number, before a worker thread sees them.
 """
 
 import asyncio
@@ -11,33 +11,40 @@ from collections.abc import Callable
 
 from anyio import to_thread
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from gemel.sync.xmlrpc import LARGEST_BODY
-from gemel.web.xmlrpc import AskAgent, Endpoint, Post
+from gemel.web.body import Unreadable, read_body, said_length
+from gemel.web.pages.every import PAGES
+from gemel.web.site import Site
+from gemel.web.visit import Ask
+from gemel.web.xmlrpc import Endpoint, Post
 
-BODY_WITHIN = 30.0  # seconds
 SMALL_BODY = 1 << 16  # bytes: everything but an offer, so that slow large ones do not keep the small ones out
 LARGE_BODIES_AT_ONCE = 3
 
 
-def app(ask: AskAgent, clock: Callable[[], float] = time.monotonic) -> Starlette:
-    """The application; `ask` puts a peer's call to the agent."""
+def app(ask: Ask, clock: Callable[[], float] = time.monotonic) -> Starlette:
+    """The application; `ask` puts questions, and the peer's calls, to the agent."""
     endpoint = Endpoint(ask)
+    site = Site(ask)
     places = asyncio.Semaphore(LARGE_BODIES_AT_ONCE)
 
     async def xmlrpc(request: Request) -> Response:
-        length = _length(request)
+        length = said_length(request)
         if length is None:
             return PlainTextResponse("Content-Length is needed\n", status_code=411)
         if length > LARGEST_BODY:
             return PlainTextResponse("too large\n", status_code=413)
         async with contextlib.nullcontext() if length <= SMALL_BODY else places:
-            body = await _body(request, length)
-            if isinstance(body, Response):
-                return body
+            try:
+                body = await read_body(request, length)
+            except Unreadable as error:
+                status = 400 if error.status == 413 else error.status  # it said less than it sent
+                return PlainTextResponse(f"{error}\n", status, headers={"Connection": "close"})
             post = Post(
                 body, _headers(request), _address(request.scope.get("client")), _address(request.scope.get("server"))
             )
@@ -45,13 +52,24 @@ def app(ask: AskAgent, clock: Callable[[], float] = time.monotonic) -> Starlette
         return Response(answer, media_type="text/xml")
 
     return Starlette(
-        routes=[Route("/xmlrpc.php", xmlrpc, methods=["POST"]), Route("/healthz", _healthy, methods=["GET"])]
+        routes=[
+            Route("/xmlrpc.php", xmlrpc, methods=["POST"]),
+            Route("/healthz", _healthy, methods=["GET"]),
+            Mount("/static", site.files),
+            *site.routes(PAGES),
+        ],
+        exception_handlers={404: site.not_found, HTTPException: _plain},
     )
 
 
 def redirect_app() -> Starlette:
     """Everything on port 80: the same address, over TLS."""
     return Starlette(routes=[Route("/{path:path}", _to_https, methods=["GET", "HEAD", "POST"])])
+
+
+async def _plain(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)
 
 
 async def _healthy(_request: Request) -> Response:
@@ -65,28 +83,6 @@ async def _to_https(request: Request) -> Response:
         return PlainTextResponse("use https\n", status_code=400)
     # 307, as what is typed today may be served by another node tomorrow; a POST is not repeated with its secrets.
     return RedirectResponse(str(request.url.replace(scheme="https", netloc=name)), status_code=307)
-
-
-def _length(request: Request) -> int | None:
-    """What the request says of its size; XML-RPC demands that it does."""
-    said = request.headers.get("content-length", "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 12 else None
-
-
-async def _body(request: Request, length: int) -> bytes | Response:
-    """The body, at most `length` bytes and `BODY_WITHIN` seconds of it."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > length:
-                    return PlainTextResponse("larger than it said\n", status_code=400)
-    except TimeoutError:
-        return PlainTextResponse("too slow\n", status_code=408, headers={"Connection": "close"})
-    except ClientDisconnect:
-        return Response(status_code=400)
-    return bytes(body)
 
 
 def _headers(request: Request) -> dict[str, str]:

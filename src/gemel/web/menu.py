@@ -1,0 +1,126 @@
+"""The menus with the recipe's names, and where each area's page is. An area that has no place here gets one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gemel.areas.every import AREAS
+from gemel.control.agent import Frame
+
+REST = "Services"
+"""The menu of areas that nobody gave a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a menu."""
+
+    label: str
+    address: str
+
+    def holds(self, address: str) -> bool:
+        """Whether this address is the entry's page or one below it."""
+        path = address.partition("?")[0]
+        alone = self.address in ("/", "/interfaces")  # what is below them has entries of its own
+        return path == self.address or (not alone and path.startswith(f"{self.address}/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """One of the menus along the top."""
+
+    label: str
+    entries: tuple[Entry, ...]
+
+    def holds(self, address: str) -> bool:
+        """Whether this address belongs to one of the menu's pages."""
+        return any(entry.holds(address) for entry in self.entries)
+
+
+PLACES = {
+    "system": "/system/general",
+    "interfaces": "/interfaces",
+    "gateways": "/system/routing/gateways",
+    "static_routes": "/system/routing/routes",
+    "virtual_ips": "/firewall/virtual-ips",
+    "aliases": "/firewall/aliases",
+    "rules": "/firewall/rules",
+    "outbound_nat": "/firewall/nat/outbound",
+    "port_forwards": "/firewall/nat/port-forward",
+    "high_availability": "/system/high-availability",
+    "users": "/system/users",
+    "admin": "/system/users",
+}
+"""Area -> where its page is."""
+
+MENUS = (
+    Menu("Interfaces", (Entry("Assignments", PLACES["interfaces"]),)),
+    Menu(
+        "Firewall",
+        (
+            Entry("Aliases", PLACES["aliases"]),
+            Entry("NAT", PLACES["port_forwards"]),
+            Entry("Rules", PLACES["rules"]),
+            Entry("Virtual IPs", PLACES["virtual_ips"]),
+        ),
+    ),
+    Menu(
+        "System",
+        (
+            Entry("General Setup", PLACES["system"]),
+            Entry("High Avail. Sync", PLACES["high_availability"]),
+            Entry("User Manager", PLACES["users"]),
+            Entry("Routing", PLACES["gateways"]),
+            Entry("Configuration History", "/system/history"),
+        ),
+    ),
+    Menu("Status", (Entry("Dashboard", "/"), Entry("CARP", "/status/carp"))),
+    Menu("Diagnostics", (Entry("Backup & Restore", "/diagnostics/backup"),)),
+)
+
+TABS = {
+    "port_forwards": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
+    "outbound_nat": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
+    "gateways": (("Gateways", PLACES["gateways"]), ("Static Routes", PLACES["static_routes"])),
+    "static_routes": (("Gateways", PLACES["gateways"]), ("Static Routes", PLACES["static_routes"])),
+}
+"""Areas that share a page by tabs."""
+
+TITLES = {
+    "interfaces": ("Interfaces", "Assignments"),
+    "aliases": ("Firewall", "Aliases"),
+    "rules": ("Firewall", "Rules"),
+    "virtual_ips": ("Firewall", "Virtual IPs"),
+    "port_forwards": ("Firewall", "NAT", "Port Forward"),
+    "outbound_nat": ("Firewall", "NAT", "Outbound"),
+    "system": ("System", "General Setup"),
+    "high_availability": ("System", "High Avail. Sync"),
+    "users": ("System", "User Manager"),
+    "gateways": ("System", "Routing", "Gateways"),
+    "static_routes": ("System", "Routing", "Static Routes"),
+}
+"""What stands above an area's page: the way to it."""
+
+
+def place(area: str) -> str:
+    """Where an area's page is."""
+    return PLACES.get(area, f"/services/{area}")
+
+
+def title(area: str, label: str) -> tuple[str, ...]:
+    """The way to an area's page, in the words of the menus."""
+    return TITLES.get(area, (REST, label))
+
+
+def menus(frame: Frame) -> tuple[Menu, ...]:
+    """The menus of this node: one page for each interface, one entry for each area without a place."""
+    interfaces = (Entry(name, f"/interfaces/{key}") for key, name, _ in frame.interfaces)
+    built = [Menu(m.label, (*m.entries, *interfaces)) if m.label == "Interfaces" else m for m in MENUS]
+    homeless = tuple(Entry(a.label, place(a.name)) for a in AREAS if a.name not in PLACES)
+    if homeless:
+        built.insert(3, Menu(REST, homeless))
+    return tuple(built)
+
+
+def addresses() -> Iterable[str]:
+    """Every address that a menu leads to, on any node."""
+    return (entry.address for menu in MENUS for entry in menu.entries)

@@ -1,0 +1,20 @@
+"""The explicit list of pages. What is made by hand stands before what follows from the areas' models."""
+
+from gemel.areas.every import AREAS
+from gemel.web.pages import changes, history, home, session
+from gemel.web.pages.area import AreaPages
+from gemel.web.visit import Page
+
+HAND_MADE: tuple[AreaPages, ...] = ()
+"""The pages that people live in: made by hand on top of what the models give."""
+
+_by_hand = {pages.area.name for pages in HAND_MADE}
+
+PAGES: tuple[Page, ...] = (
+    *session.PAGES,
+    *home.PAGES,
+    *changes.PAGES,
+    *history.PAGES,
+    *(page for pages in HAND_MADE for page in pages.pages()),
+    *(page for area in AREAS if area.name not in (*_by_hand, "admin") for page in AreaPages(area).pages()),
+)

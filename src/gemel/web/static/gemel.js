@@ -1,0 +1,108 @@
+// What pages do by themselves. Everything works without it but dragging, random passwords and hiding what does not apply.
+(() => {
+  "use strict";
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const csrf = () => JSON.parse(document.body.getAttribute("hx-headers") || "{}");
+
+  // Lists: selection, order ----------------------------------------------------------------------------------------
+
+  const selection = () => {
+    const some = document.querySelector('#list input[name="id"]:checked') !== null;
+    all("[data-needs-selection]").forEach((button) => { button.disabled = !some; });
+  };
+
+  const move = async (table, row, position, focus) => {
+    const body = new URLSearchParams({ do: `move:${row.dataset.id}`, position });
+    const answer = await fetch(table.dataset.order, { method: "POST", body, headers: csrf() });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const main = page.getElementById("main");
+    if (!main) { location.reload(); return; }
+    document.getElementById("main").replaceWith(main);
+    htmx.process(main);
+    ready();
+    if (focus) document.querySelector(`[data-id="${CSS.escape(row.dataset.id)}"] [data-grip]`)?.focus();
+  };
+
+  const orderable = (table) => {
+    const rows = table.tBodies[0];
+    new Sortable(rows, {
+      handle: "[data-grip]", animation: 120, draggable: "tr[data-id]",
+      onEnd: ({ item, oldIndex, newIndex }) => {
+        if (oldIndex === newIndex) return;
+        const above = item.previousElementSibling, below = item.nextElementSibling;
+        move(table, item, below ? `before:${below.dataset.id}` : `after:${above.dataset.id}`, false);
+      },
+    });
+    rows.addEventListener("keydown", (event) => {
+      if (!event.target.matches("[data-grip]") || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+      event.preventDefault();
+      const row = event.target.closest("tr");
+      const other = event.key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
+      if (other) move(table, row, `${event.key === "ArrowUp" ? "before" : "after"}:${other.dataset.id}`, true);
+    });
+  };
+
+  // Forms: what belongs together -----------------------------------------------------------------------------------
+
+  const TEXT = ["address", "network"];
+
+  const endpoint = (row) => {
+    const choice = row.querySelector("select"), text = row.querySelector('input[type="text"]');
+    const show = () => { text.parentElement.hidden = !TEXT.includes(choice.value); };
+    choice.addEventListener("change", () => { show(); if (TEXT.includes(choice.value)) text.focus(); });
+    show();
+  };
+
+  const port = (row) => {
+    const choice = row.querySelector("select"), text = row.querySelector('input[type="text"]');
+    choice.addEventListener("change", () => { if (choice.value !== "other") text.value = ""; else text.focus(); });
+    text.addEventListener("input", () => { if (text.value) choice.value = "other"; });
+  };
+
+  // data-when="protocol=tcp udp": shown only while the field has one of these values.
+  const conditional = (part) => {
+    const [name, values] = part.dataset.when.split("=");
+    const field = part.closest("form").elements[name];
+    const show = () => { part.hidden = !values.split(" ").includes(field.type === "checkbox" ? String(field.checked) : field.value); };
+    field.addEventListener("change", show);
+    show();
+  };
+
+  const random = () => {
+    const letters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    return Array.from(crypto.getRandomValues(new Uint32Array(16)), (n) => letters[n % letters.length]).join("");
+  };
+
+  document.addEventListener("click", (event) => {
+    const made = event.target.closest("[data-random]");
+    const shown = event.target.closest("[data-reveal]");
+    if (made) {
+      const password = random();
+      for (const id of [made.dataset.random, `${made.dataset.random}-again`]) document.getElementById(id).value = password;
+    }
+    if (shown) {
+      const now = shown.getAttribute("aria-pressed") !== "true";
+      shown.setAttribute("aria-pressed", String(now));
+      for (const id of [shown.dataset.reveal, `${shown.dataset.reveal}-again`]) {
+        document.getElementById(id)?.setAttribute("type", now ? "text" : "password");
+      }
+    }
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-all]")) {
+      all('#list input[name="id"]').forEach((box) => { box.checked = event.target.checked; });
+    }
+    selection();
+  });
+
+  const ready = () => {
+    all("table[data-order]").forEach(orderable);
+    all("[data-endpoint]").forEach(endpoint);
+    all("[data-port]").forEach(port);
+    all("[data-when]").forEach(conditional);
+    document.querySelector("[data-focus]")?.focus();
+    selection();
+  };
+  document.addEventListener("DOMContentLoaded", ready);
+})();
