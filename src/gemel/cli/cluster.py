@@ -30,6 +30,7 @@ def status(as_json: Json = False) -> None:
     out.print()
     _print_vhids(report)
     _print_sync(report)
+    _print_peer(report)
     for warning in report["warnings"]:
         out.print(f"[yellow]warning:[/] {_plain(warning)}", soft_wrap=True)
     for notice in report["notices"]:
@@ -68,6 +69,26 @@ def _print_sync(report: dict[str, Any]) -> None:
     if config.get("peer"):
         out.print(f", peer {config['peer']} at revision {config['peer_revision']}", end="")
     out.print()
+
+
+def _print_peer(report: dict[str, Any]) -> None:
+    peer, verdict = report["peer"], report["safe_to_fail_over"]
+    if peer is not None:
+        said = peer["status"]
+        if said is None or not peer["reachable"]:
+            ago = "" if peer["age"] is None else f" for {peer['age']:.0f} s"
+            out.print(f"Peer: nothing is heard of it{ago}: {_plain(peer['why'])}", soft_wrap=True)
+        if said is not None:
+            roles = ", ".join(f"{v['description']}@{v['vhid']} {v['state']}" for v in said["carp"]) or "no virtual IPs"
+            revision = said["config_sync"]["revision"]
+            more = f", {len(said['problems'])} problems" if said["problems"] else ", no problems"
+            out.print(f"Peer {said['node']} ({said['role_config']}, revision {revision}{more}): {roles}")
+    if verdict["verdict"] == "safe":
+        out.print(f"[green]Safe to fail over[/] to {verdict['standby']}: {_plain('; '.join(verdict['holds']))}")
+        return
+    out.print("[yellow]Not safe to fail over:[/]")
+    for reason in verdict["reasons"]:
+        out.print(f"  {_plain(reason)}", soft_wrap=True)
 
 
 def _plain(text: str) -> str:

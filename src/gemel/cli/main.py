@@ -7,7 +7,7 @@ import typer
 
 from gemel import __version__
 from gemel.areas.every import AREAS
-from gemel.cli import cluster, history, setup
+from gemel.cli import cluster, facts, history, setup
 from gemel.cli.console import out
 from gemel.cli.generated import app_for
 
@@ -46,6 +46,12 @@ def build() -> typer.Typer:
     app.add_typer(cluster.peer, name="peer")
     commands: dict[str, Callable[..., None]] = {
         "status": cluster.status,
+        "transitions": facts.transitions,
+        "events": facts.events,
+        "states": facts.states,
+        "gateways": facts.gateways,
+        "log": facts.log,
+        "show": facts.show,
         "diff": history.diff,
         "apply": history.apply,
         "discard": history.discard,

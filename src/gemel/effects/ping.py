@@ -23,8 +23,8 @@ def ping(address: str, device: str, timeout: float = 1.0) -> float | None:
     try:
         with socket.socket(family, socket.SOCK_RAW, protocol) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
-            s.sendto(_echo(asked, identifier, mark, old), (str(parsed), 0))
             began = time.monotonic()
+            s.sendto(_echo(asked, identifier, mark, old), (str(parsed), 0))
             while (left := began + timeout - time.monotonic()) > 0:
                 s.settimeout(left)
                 packet, _ = s.recvfrom(2048)

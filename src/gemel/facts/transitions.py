@@ -8,7 +8,7 @@ from gemel.core.event import KINDS, ROLE, Event
 from gemel.facts.fact import FILTER, LIMIT, Column, Fact, Option, Options, Sources, matches, number
 
 MARGIN = 0.5  # seconds beyond the silence that a backup must have been one, so that there was a master to miss
-_SILENCE = re.compile(r"no advert for (\d+\.\d+) s|peer silent for (\d+\.\d+) s")
+_SILENCE = re.compile(r"no advert for (?P<seconds>\d+\.\d+) s|no heartbeat for (?P<ms>\d+) ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def measured(cause: str, after: str, held: float | None) -> float | None:
     silence = _SILENCE.search(cause)
     if silence is None:
         return 0.0 if "bowed out" in cause or "advertises" in cause else None
-    seconds = float(silence.group(1) or silence.group(2))
+    ms = silence["ms"]
+    seconds = float(ms) / 1000 if ms else float(silence["seconds"])
     return seconds if held is not None and held > seconds + MARGIN else None
 
 

@@ -23,6 +23,7 @@ from gemel.daemons.agent.accounts import Access
 from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.effects.keys import KeyPair, make_keys
 from gemel.effects.machine import Failed, Machine
@@ -90,22 +91,29 @@ def main() -> None:
     pusher = Pusher(node)
     changed.pusher = pusher
     server = PeerServer(node)
-    access = Access(lambda: desk.config, time.monotonic)
-    answers = Answers(desk, transaction, node, pusher, server, access)
+    sight = Sight(desk, transaction, node, pusher, server)
+    changed.sight = sight
+    access = Access(lambda: desk.config, time.monotonic, sight.logged_in)
+    answers = Answers(desk, transaction, node, pusher, server, access, sight)
     questions = (*agent_questions.QUESTIONS, *peer.QUESTIONS)
     Door(paths.AGENT_DOOR, questions, answers, mode=0o660 if group >= 0 else 0o600, gid=group)
     pusher.start()
+    sight.start()
     log.info("ready (revision %d)", desk.number)
     _until_told()
     pusher.stop()
+    sight.stop()
 
 
 class Changes:
-    """What follows a new revision: the peer gets it, if this node pushes."""
+    """What follows a new revision: it is remembered, and the peer gets it, if this node pushes."""
 
     pusher: Pusher | None = None
+    sight: Sight | None = None
 
     def __call__(self, before: Config, after: Config) -> None:
+        if self.sight is not None:
+            self.sight.revised()
         if self.pusher is not None:
             self.pusher.trigger()
         elif after[HIGH_AVAILABILITY].synchronize_config_to:

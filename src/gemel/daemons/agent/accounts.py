@@ -124,8 +124,14 @@ def password_edits(config: Config, username: str, password: str) -> list[Edit]:
 class Access:
     """Sessions, and the decision for each question."""
 
-    def __init__(self, config: Callable[[], Config], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        clock: Callable[[], float],
+        told: Callable[[str, str, bool], None] = lambda *_: None,
+    ) -> None:
         self._config = config
+        self._told = told  # of each login: who, from where, whether it worked
         self._clock = clock
         self._sessions: dict[str, _Open] = {}
         self._failures: dict[str, _Failures] = {}
@@ -156,6 +162,7 @@ class Access:
             self._sessions = {t: s for t, s in self._sessions.items() if s.until > now}
             token = secrets.token_urlsafe(32)
             self._sessions[token] = _Open(found.name, found.password_hash, now + SESSION_SECONDS)
+        self._told(found.name, asked.remote, True)
         return Session(token, found.name, found.privileges, SESSION_SECONDS)
 
     def logout(self, token: str) -> None:
@@ -203,6 +210,7 @@ class Access:
 
     def _failed(self, asked: Login, now: float) -> None:
         log.warning("failed login as %r from %s", asked.username[:64], asked.remote or "this machine")
+        self._told(asked.username[:64], asked.remote, False)
         recent = {r: f for r, f in self._failures.items() if f.last > now - FORGET_SECONDS}
         failures = recent.setdefault(asked.remote, _Failures())
         failures.count, failures.last = failures.count + 1, now

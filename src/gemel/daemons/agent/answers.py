@@ -22,12 +22,13 @@ from gemel.daemons.agent.accounts import Access, hashed, password_edits
 from gemel.daemons.agent.desk import Desk, Made
 from gemel.daemons.agent.pages import Around, choices, frame, listed
 from gemel.daemons.agent.peer import ThisNode
-from gemel.daemons.agent.report import gathered
+from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.effects.machine import Failed
 from gemel.sync.identity import pem_fingerprint
 from gemel.sync.pusher import Pusher
 from gemel.sync.server import PeerServer
+from gemel.sync.watch import WatchServer
 
 
 class Answers:
@@ -41,6 +42,7 @@ class Answers:
         pusher: Pusher,
         server: PeerServer,
         access: Access,
+        sight: Sight,
     ) -> None:
         self._desk = desk
         self._transaction = transaction
@@ -48,6 +50,7 @@ class Answers:
         self._pusher = pusher
         self._server = server
         self._access = access
+        self._sight = sight
         self._by_question: dict[type, Callable[[Any, str], Any]] = {
             ask.Logout: lambda q, _: self._access.logout(q.token),
             ask.Show: self._show,
@@ -70,6 +73,9 @@ class Answers:
             ask.LogoutEverywhere: lambda _, who: self._access.logout_everywhere(who),
             ask.AskFrame: lambda _, who: self._frame(who),
             ask.AskChoices: lambda *_: choices(self._desk.candidate),
+            ask.AskFact: lambda q, _: sight.views.answer(q.name, q.options),
+            ask.News: lambda q, _: sight.observer.news(q.cursor, q.seconds),
+            ask.RolesChanged: lambda *_: sight.observer.look_now(),
         }
 
     def __call__(self, question: Any, caller: Caller) -> Any:
@@ -87,10 +93,11 @@ class Answers:
 
     def status(self) -> dict[str, Any]:
         """The node's status."""
-        return gathered(self._desk, self._transaction, self._node, self._pusher, self._server)
+        return self._sight.reporter.now()
 
     def _peer_call(self, call: PeerCall) -> PeerAnswer:
-        return self._server.answer(call, time.monotonic())
+        server = self._sight.peer if call.method in WatchServer.METHODS else self._server
+        return server.answer(call, time.monotonic())
 
     def _show(self, question: ask.Show, _who: str) -> ask.Shown:
         area = self._desk.schema.area(question.area)

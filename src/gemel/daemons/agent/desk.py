@@ -62,6 +62,7 @@ class Desk:
         self.config = schema.default()
         self.node = NodeState()
         self.notices: tuple[str, ...] = ()
+        self.last: Revision | None = None  # the one that was made last, since the agent runs
 
     def start(self) -> None:
         """Read what is stored and bring the machine to it. A machine that was never configured is left alone."""
@@ -268,7 +269,8 @@ class Desk:
         warnings = self.schema.checked(config)
         wants = self._wants(config)
         number = max([self.number, *self._store.numbers()[-1:]]) + 1
-        self._store.add(Revision(number, origin, message or self._summary(before, config), config))
+        revision = Revision(number, origin, message or self._summary(before, config), config)
+        self._store.add(revision)
         try:
             done = self._transaction.apply(wants)
         except BaseException:
@@ -281,7 +283,7 @@ class Desk:
             self._transaction.apply(self._wants(before))
             self._store.make_current(self.number)
             raise Failed(f"revision {number} could not be kept: {error.strerror or error}") from error
-        self.number, self.config = number, config
+        self.number, self.config, self.last = number, config, revision
         took = time.monotonic() - began
         log.info("revision %d by %s from %s: %d steps in %.3f s", number, origin.who, origin.where, done, took)
         self._changed(before, config)

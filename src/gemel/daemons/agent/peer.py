@@ -98,6 +98,11 @@ class ThisNode:
             return None
         return Target(ha.synchronize_config_to, WEB_PORT, ha.username or "admin", ha.password, boxes(ha))
 
+    def around(self) -> Target | None:
+        """Where this node exchanges statuses with its peer: it calls if it pushes, else it is called."""
+        address = self._desk.config[HIGH_AVAILABILITY].synchronize_config_to
+        return Target(address, WEB_PORT, "", "", ()) if address else None
+
     def shut_out(self) -> str:
         """A sentence if this node waits for pushes that its own rules keep out, else empty. Not where the peer's key
         was pinned by hand: such a pair may do without configuration synchronisation."""

@@ -13,13 +13,19 @@ from gemel.control.carpd import CarpStatus
 from gemel.control.door import Question, Refused, Unreachable, ask
 from gemel.control.flowd import FlowStatus
 from gemel.core.codec import encode
+from gemel.core.config import Config
+from gemel.core.problem import Problem
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.gateways import GatewayWatch
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.transaction import Transaction
+from gemel.facts.gateways import gateway_rows
+from gemel.facts.peer import peer_section, safe_to_fail_over
 from gemel.facts.status import Sources, status
 from gemel.sync.meeting import TWO_TARGETS
 from gemel.sync.pusher import Pusher, PushStatus
 from gemel.sync.server import PeerServer, Received
+from gemel.sync.watch import Memory
 
 PATIENCE = 1.0  # seconds for a daemon next door
 REFUSAL_LASTS = 30.0
@@ -28,21 +34,68 @@ REFUSAL_LASTS = 30.0
 A = TypeVar("A")
 
 
-def gathered(
-    desk: Desk, transaction: Transaction, node: ThisNode, pusher: Pusher, server: PeerServer
-) -> dict[str, Any]:
-    """The status as JSON values."""
+class Reporter:
+    """Says how the node is. What carpd and flowd say is handed in, so that whoever is in a hurry asks one alone."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        transaction: Transaction,
+        node: ThisNode,
+        pusher: Pusher,
+        server: PeerServer,
+        memory: Memory,
+        gateways: GatewayWatch,
+    ) -> None:
+        self._desk = desk
+        self._parts = transaction, node, pusher, server
+        self._node = node
+        self._memory = memory
+        self._gateways = gateways
+        self._checked: tuple[Config | None, tuple[Problem, ...]] = (None, ())
+
+    def carp(self) -> Any:
+        """What carpd says; None where it does not answer."""
+        return _answer(paths.CARPD_DOOR, CarpStatus())
+
+    def flows(self) -> Any:
+        """What flowd says; None where it does not answer."""
+        return _answer(paths.FLOWD_DOOR, FlowStatus())
+
+    def now(self) -> dict[str, Any]:
+        """The whole status, asked for now."""
+        return self.status(self.carp(), self.flows())
+
+    def status(self, carp: Any, flows: Any) -> dict[str, Any]:
+        """The whole status as JSON values: this node, its gateways, its peer, and whether it is safe to fail over."""
+        config = self._desk.config
+        if self._checked[0] is not config:  # thousands of rules are not checked again for each look
+            self._checked = config, tuple(self._desk.schema.check(config))
+        mine = _gathered(self._desk, *self._parts, carp, flows, self._checked[1])
+        mine["gateways"] = encode(gateway_rows(self._gateways.sources()))
+        sight = None
+        if self._node.pinned() is not None:
+            caller = "this node has not called it yet" if self._node.around() else "it has not called this node"
+            sight = self._memory.sight(caller)
+        mine["peer"] = peer_section(sight)
+        mine["safe_to_fail_over"] = safe_to_fail_over(mine, sight)
+        return mine
+
+
+def _gathered(
+    desk: Desk, transaction: Transaction, node: ThisNode, pusher: Pusher, server: PeerServer, carp: Any, flows: Any,
+    problems: tuple[Problem, ...],
+) -> dict[str, Any]:  # fmt: skip
     config = desk.config
     ha = config[HIGH_AVAILABILITY]
-    problems = desk.schema.check(config)
     push = pusher.status()
     received = _still_true(server.status(), push, bool(ha.synchronize_config_to))
     sources = Sources(
         node=config[SYSTEM].hostname,
         revision=desk.number,
         maintenance=desk.node.maintenance,
-        carp=_answer(paths.CARPD_DOOR, CarpStatus()),
-        flows=_answer(paths.FLOWD_DOOR, FlowStatus()),
+        carp=carp,
+        flows=flows,
         push=encode(push),
         received=encode(received),
         conflict=any(TWO_TARGETS in (text or "") for text in (push.last_error, received.problem)),

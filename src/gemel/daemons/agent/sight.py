@@ -1,0 +1,93 @@
+"""Everything of the agent that only looks, wired together: reporter, observer, views, the peer's status, notifications.
+
+None of it is needed for an Apply, a push or a role change; all of it may fail and the node goes on.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gemel.control import paths
+from gemel.core.config import Config
+from gemel.core.event import CONFIG, LOGIN, Event
+from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.gateways import GatewayWatch
+from gemel.daemons.agent.notifier import Notifier
+from gemel.daemons.agent.observer import Eyes, Observer
+from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.report import Reporter
+from gemel.daemons.agent.transaction import Transaction
+from gemel.daemons.agent.views import Views
+from gemel.effects.events import EventStore
+from gemel.effects.packet_log import PacketLog
+from gemel.facts.peer import told
+from gemel.rules.ir import LOG_GROUP
+from gemel.sync.pusher import Pusher
+from gemel.sync.server import PeerServer
+from gemel.sync.watch import Memory, Watcher, WatchServer
+
+EVENTS = Path(paths.STATE) / "events.db"
+
+
+class Sight:
+    """The parts, by name; `start` sets them going, `stop` lets the store write what waits."""
+
+    def __init__(
+        self, desk: Desk, transaction: Transaction, node: ThisNode, pusher: Pusher, server: PeerServer
+    ) -> None:
+        def config() -> Config:
+            return desk.config
+
+        self._desk = desk
+        memory = Memory()
+        self.store = EventStore(EVENTS)
+        self.gateways = GatewayWatch(config)
+        self.reporter = Reporter(desk, transaction, node, pusher, server, memory, self.gateways)
+        self.notifier = Notifier(config, lambda event: self.observer.record(event))
+        self.observer = Observer(
+            Eyes(self.reporter.carp, self.reporter.flows, self.reporter.status),
+            self.store,
+            told=self.notifier,
+            moved=lambda: self.watcher.hurry(),
+        )
+        mine: Callable[[], dict[str, object]] = lambda: told(self.observer.last or self.reporter.now())  # noqa: E731
+        self.peer = WatchServer(node, memory, mine)
+        self.watcher = Watcher(node, memory, node.around, mine)
+        self.views = Views(
+            config,
+            self.store,
+            PacketLog(LOG_GROUP),
+            {
+                "now": lambda _: time.time(),
+                "status": lambda _: self.reporter.now(),
+                "samples": lambda _: self.observer.samples,
+                "gateways": lambda _: self.gateways.sources(),
+            },
+        )
+
+    def start(self) -> None:
+        """Begin to look."""
+        self.gateways.start()
+        self.notifier.start()
+        self.observer.start()
+        self.watcher.start()
+
+    def stop(self) -> None:
+        """Write down what waits."""
+        self.watcher.stop()
+        self.store.close()
+
+    def revised(self) -> None:
+        """A revision was made."""
+        revision = self._desk.last
+        if revision is None:
+            return
+        by = revision.origin
+        text = f"revision {revision.number} runs: {revision.message} (from {by.where})"
+        self.observer.record(Event(by.when, CONFIG, by.who, text, None, {"revision": revision.number}))
+
+    def logged_in(self, username: str, remote: str, worked: bool) -> None:
+        """Somebody logged in, or tried to."""
+        where = remote or "this machine"
+        text = f"logged in from {where}" if worked else f"failed to log in from {where}"
+        self.observer.record(Event(time.time(), LOGIN, username, text, worked or False))
