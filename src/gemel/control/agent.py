@@ -362,7 +362,8 @@ class AskFrame(Question[Frame]):
 class Choices:
     """What references can lead to, each a list of stored id and people's words, pending changes included.
 
-    `vips` are followed by their type, interface (stored) and description; `vhids` are those in use, by interface id.
+    `vips` are followed by their type, interface (stored) and description; `vhids` are those in use, by interface id;
+    `devices` are the machine's network devices that no interface has.
     """
 
     interfaces: tuple[tuple[str, str], ...]
@@ -371,6 +372,7 @@ class Choices:
     aliases: tuple[tuple[str, str], ...]
     port_aliases: tuple[tuple[str, str], ...]
     vhids: dict[str, tuple[int, ...]]
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

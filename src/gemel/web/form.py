@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from gemel.areas.endpoint import Endpoint
-from gemel.areas.fields import GatewayRef, InterfaceRef, PortSpec
+from gemel.areas.fields import AddressWithMask, GatewayRef, InterfaceRef, OwnIpv4, OwnIpv6, PortSpec
 from gemel.control.agent import Choices, Finding
 from gemel.core.area import Area
 from gemel.core.model import HIDDEN, Model, is_marked
@@ -20,6 +20,7 @@ from gemel.web.words import PORT_CHOICES, option_word
 
 Kind = Literal[
     "bool", "choice", "choices", "lines", "number", "text", "secret", "interface", "gateway", "endpoint", "port",
+    "masked",
 ]  # fmt: skip
 
 NEVER = {"id", "items", "forward", "scram"}
@@ -27,6 +28,7 @@ NEVER = {"id", "items", "forward", "scram"}
 
 KNOWN: Sequence[tuple[Any, Kind]] = (
     (InterfaceRef, "interface"), (GatewayRef, "gateway"), (Endpoint, "endpoint"), (PortSpec, "port"),
+    (AddressWithMask, "masked"), (OwnIpv4, "masked"), (OwnIpv6, "masked"),
 )  # fmt: skip
 
 TEXT_ENDPOINTS = ("address", "network")
@@ -74,6 +76,8 @@ def _field(area: str, name: str, info: FieldInfo, choices: Choices) -> Field:
     if name == "password" and "argon2id" in help_text:
         help_text = "At least 8 characters."
     options = tuple(Option(v, option_word(area, name, v)) for v in values) or _reference_options(kind, choices)
+    if kind == "interface" and default == "":
+        options = (Option("", "None"), *options)
     longest = next((m.max_length for m in info.metadata if hasattr(m, "max_length")), None)
     return Field(
         name, str(info.title or name), help_text, kind, options, default, _is_optional(info), longest
@@ -165,9 +169,17 @@ def endpoint_parts(value: str, options: Iterable[Option]) -> tuple[bool, str, st
     text = value or "any"
     inverted = text.startswith("!")
     text = text.removeprefix("!").strip()
-    if text not in TEXT_ENDPOINTS and any(o.value == text for o in options):
+    if text in TEXT_ENDPOINTS:
+        return inverted, text, ""
+    if any(o.value == text for o in options):
         return inverted, text, ""
     return inverted, "network" if "/" in text else "address", text
+
+
+def masked_parts(value: str) -> tuple[str, str]:
+    """An address with mask as a form shows it; 24 is where most begin."""
+    address, _, mask = (value or "").partition("/")
+    return address, mask or ("64" if ":" in address else "24")
 
 
 def port_parts(value: str, options: Iterable[Option]) -> tuple[str, str]:
@@ -195,8 +207,10 @@ def read(fields: Iterable[Field], form: Fields, editing: bool) -> tuple[dict[str
                 wrong.append(Finding(name, "the two entries differ", "error"))
             elif entered or not editing:
                 values[name] = entered
-        else:
+        elif name in form or field.kind in ("bool", "choices"):
             values[name] = _value(field, form)
+            if str(values[name]).removeprefix("!") in TEXT_ENDPOINTS and field.kind == "endpoint":
+                wrong.append(Finding(name, "enter an address, a network or the name of an alias", "error"))
     return values, wrong
 
 
@@ -214,9 +228,11 @@ def _value(field: Field, form: Fields) -> Any:
         case "endpoint":
             chosen = form.get(name, "any")
             text = form.get(f"{name}-text").strip() if chosen in TEXT_ENDPOINTS else chosen
-            if chosen in TEXT_ENDPOINTS and not text:
-                text = "(nothing was entered)"
+            text = text or chosen  # a choice without its text is found by `read`
             return f"!{text}" if f"{name}-not" in form else text
+        case "masked":
+            address, mask = form.get(name).strip(), form.get(f"{name}-mask")
+            return f"{address}/{mask}" if address and mask and "/" not in address else address
         case "port":
             text = form.get(f"{name}-text").strip()
             chosen = form.get(name)

@@ -49,6 +49,7 @@ PLACES = {
     "high_availability": "/system/high-availability",
     "users": "/system/users",
     "admin": "/system/users",
+    "notifications": "/system/advanced/notifications",
 }
 """Area -> where its page is."""
 
@@ -67,6 +68,7 @@ MENUS = (
         "System",
         (
             Entry("General Setup", PLACES["system"]),
+            Entry("Advanced", PLACES["notifications"]),
             Entry("High Avail. Sync", PLACES["high_availability"]),
             Entry("User Manager", PLACES["users"]),
             Entry("Routing", PLACES["gateways"]),
@@ -97,6 +99,7 @@ TITLES = {
     "users": ("System", "User Manager"),
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),
+    "notifications": ("System", "Advanced", "Notifications"),
 }
 """What stands above an area's page: the way to it."""
 

@@ -91,6 +91,10 @@ class Site:
             log.warning("%s", error)
             text = "The agent, which does everything here, does not answer. It is being started, or has stopped."
             return self._wrong(visit, 503, "The agent does not answer", text, framed=False)
+        except Exception:
+            # A fault of ours: the trace goes to the log, the visitor gets a page and not the end of a connection.
+            log.exception("%s %s", visit.method, visit.address)
+            return self._wrong(visit, 500, "That went wrong", "It is a fault of this software; the log says more.")
 
     def _refused(self, visit: Visit, no: Refused) -> Response:
         paths = {str(p.get("path")) for p in no.problems}

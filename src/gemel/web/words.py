@@ -46,3 +46,10 @@ PORT_CHOICES: tuple[tuple[str, int], ...] = (
     ("Syslog", 514), ("Telnet", 23), ("Teredo", 3544), ("TFTP", 69), ("VNC", 5900),
 )  # fmt: skip
 """The named ports of the drop-downs."""
+
+_PORT_WORDS = {str(number): f"{number} ({name})" for name, number in PORT_CHOICES}
+
+
+def port_word(stored: str, shown: str) -> str:
+    """A port as lists show it: with its name if it has one, any as the sign that rules lists have for it."""
+    return _PORT_WORDS.get(stored, shown) if stored else "*"

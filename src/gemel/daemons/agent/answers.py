@@ -24,6 +24,7 @@ from gemel.daemons.agent.pages import Around, choices, frame, listed
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
+from gemel.effects.look import octets
 from gemel.effects.machine import Failed
 from gemel.sync.identity import pem_fingerprint
 from gemel.sync.pusher import Pusher
@@ -72,7 +73,7 @@ class Answers:
             ask.List: self._list,
             ask.LogoutEverywhere: lambda _, who: self._access.logout_everywhere(who),
             ask.AskFrame: lambda _, who: self._frame(who),
-            ask.AskChoices: lambda *_: choices(self._desk.candidate),
+            ask.AskChoices: lambda *_: choices(self._desk.candidate, octets()),
             ask.AskFact: lambda q, _: sight.views.answer(q.name, q.options),
             ask.News: lambda q, _: sight.observer.news(q.cursor, q.seconds),
             ask.RolesChanged: lambda *_: sight.observer.look_now(),

@@ -1,6 +1,6 @@
 """What pages ask of a configuration: part of a list, the choices of a drop-down, the frame. Changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ def listed(schema: Schema, config: Config, question: ask.List, pending: bool) ->
     )
 
 
-def choices(config: Config) -> ask.Choices:
+def choices(config: Config, devices: Iterable[str]) -> ask.Choices:
     """What references can lead to."""
     interfaces = config[INTERFACES].items
     vips = config[VIRTUAL_IPS]
@@ -92,6 +92,7 @@ def choices(config: Config) -> ask.Choices:
         aliases=tuple((a.id, a.name) for a in aliases if a.type != "port"),
         port_aliases=tuple((a.id, a.name) for a in aliases if a.type == "port"),
         vhids=vhids,
+        devices=tuple(d for d in devices if d != "lo" and d not in {i.device for i in interfaces}),
     )
 
 

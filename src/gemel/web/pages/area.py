@@ -30,7 +30,7 @@ class AreaPages:
         self.address = place(area.name)
         self.item: type[Item] | None = area.item
         # Ports without protocol have a meaning in outbound NAT, see there.
-        self.port_protocols = PORT_PROTOCOLS
+        self.port_protocols: tuple[str, ...] = PORT_PROTOCOLS
 
     def pages(self) -> tuple[Page, ...]:
         """What there is to visit."""
@@ -46,6 +46,10 @@ class AreaPages:
         """The fields of an item's form."""
         assert self.item is not None
         return fields_of(self.area, self.item, visit.choices)
+
+    def own_fields(self, visit: Visit) -> dict[str, Field]:
+        """The fields of the area itself."""
+        return fields_of(self.area, self.area.model, visit.choices)
 
     def starting(self, visit: Visit, fields: Mapping[str, Field]) -> dict[str, Any]:
         """The values of the form for a new item."""
@@ -184,7 +188,7 @@ class AreaPages:
 
     def settings(self, visit: Visit) -> Response:
         """The fields of the area itself."""
-        fields = fields_of(self.area, self.area.model, visit.choices)
+        fields = self.own_fields(visit)
         back = self.address
         if visit.method == "POST":
             return self._save_settings(visit, fields, back)

@@ -1,11 +1,18 @@
 """The explicit list of pages. What is made by hand stands before what follows from the areas' models."""
 
 from gemel.areas.every import AREAS
-from gemel.web.pages import changes, history, home, session
+from gemel.web.pages import changes, high_availability, history, home, interfaces, nat, rules, session, virtual_ips
 from gemel.web.pages.area import AreaPages
 from gemel.web.visit import Page
 
-HAND_MADE: tuple[AreaPages, ...] = ()
+HAND_MADE: tuple[AreaPages, ...] = (
+    interfaces.PAGES,
+    rules.PAGES,
+    virtual_ips.PAGES,
+    nat.FORWARDS,
+    nat.OUTBOUND,
+    high_availability.PAGES,
+)
 """The pages that people live in: made by hand on top of what the models give."""
 
 _by_hand = {pages.area.name for pages in HAND_MADE}

@@ -68,6 +68,22 @@
     show();
   };
 
+  // What base and skew amount to: reference carp-and-state-sync §1.
+  const advert = (part) => {
+    const base = document.getElementById("base"), skew = document.getElementById("skew");
+    const words = part.querySelector("[data-advert-words]");
+    const show = () => {
+      const b = Number(base.value), s = Number(skew.value);
+      const theirs = Math.min(s + Number(part.dataset.peerSkew), Number(part.dataset.highestSkew));
+      const seconds = (n) => `${n.toFixed(2)} s`;
+      words.textContent = `Adverts every ${seconds(b + s / 256)}. The secondary gets skew ${theirs}: it is master only ` +
+        `when nothing better was heard for ${seconds(3 * b + theirs / 256)}` + (s > 1 ? ". The primary should have 0 or 1." : ".");
+    };
+    base.addEventListener("change", show);
+    skew.addEventListener("change", show);
+    show();
+  };
+
   const random = () => {
     const letters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     return Array.from(crypto.getRandomValues(new Uint32Array(16)), (n) => letters[n % letters.length]).join("");
@@ -76,6 +92,12 @@
   document.addEventListener("click", (event) => {
     const made = event.target.closest("[data-random]");
     const shown = event.target.closest("[data-reveal]");
+    const tick = event.target.closest("[data-tick]");
+    if (tick) {
+      const boxes = all(`input[type="checkbox"][name="${tick.dataset.tick}"]`);
+      const on = boxes.some((box) => !box.checked);
+      boxes.forEach((box) => { box.checked = on; });
+    }
     if (made) {
       const password = random();
       for (const id of [made.dataset.random, `${made.dataset.random}-again`]) document.getElementById(id).value = password;
@@ -101,6 +123,7 @@
     all("[data-endpoint]").forEach(endpoint);
     all("[data-port]").forEach(port);
     all("[data-when]").forEach(conditional);
+    all("[data-advert]").forEach(advert);
     document.querySelector("[data-focus]")?.focus();
     selection();
   };
