@@ -41,7 +41,7 @@ def _following(rule: Rule | None, forward: PortForward) -> Rule:
         "no_sync": forward.no_sync,
         "forward": forward.id,
     }
-    # A new rule's id comes from the forward's, so that both nodes make the same one. Whether the forward is right is for
-    # its own check to say: here nothing is refused.
+    # A new rule's id comes from the forward's, so that both nodes make the same one. Whether the forward is right, its
+    # own check says: here nothing is refused.
     there = rule or Rule(id=f"nat_{forward.id}"[:40], interface=forward.interface)
     return there.model_copy(update=said)

@@ -179,6 +179,8 @@ def _left_out(config: Config) -> Iterator[tuple[str, str]]:
                 if not item.disabled:
                     resolver.match(item)
             except Nothing as nothing:
+                if resolver.is_an_interfaces(str(nothing)):
+                    continue
                 places = ("source", "destination", "source_port", "destination_port")
                 place = next(name for name in places if getattr(item, name) == str(nothing))
                 yield f"{area.name}[{item.id}].{place}", str(nothing)

@@ -91,6 +91,11 @@ class Resolver:
             self._there[endpoint] = frozenset(r.family for r in (*addresses.ranges, *ranges))
         return self._there[endpoint]
 
+    def is_an_interfaces(self, endpoint: str) -> bool:
+        """An interface's net or address that is there, if only in the other family: nothing that anybody would miss."""
+        kind, _, key = endpoint.partition(":")
+        return kind in ("net", "address") and bool(self._address.get(key))
+
     def match(self, item: Any) -> ir.Match:
         """The match of a rule, mapping or forward.
 

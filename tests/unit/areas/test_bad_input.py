@@ -146,7 +146,7 @@ def test_a_field_of_an_area_is_refused(area: str, values: dict[str, Any], field:
         ("outbound_nat", {**NAT, "source": "198.51.0.0/16"}, "source", "the firewall's own traffic"),
         ("interfaces", {"device": "eth9", "ipv4": "10.9.0.1/24", "block_private": True}, "block_private", "is private"),
         ("users", {"name": "eve", "privileges": ["read-only"]}, "password_hash", "cannot log in"),
-        ("rules", {"interface": "lan", "family": "inet6", "source": "LAN net"}, "source", "LAN net stands for nothing"),
+        ("rules", {"interface": "lan", "family": "inet6", "source": "web_servers"}, "source", "web_servers stands for"),
         ("rules", {"interface": "lan", "family": "inet6", "source": "! LAN net"}, "source", "stands for nothing"),
     ],
 )

@@ -54,6 +54,15 @@ def test_a_rule_whose_source_is_nothing_is_left_out_and_named(source: str) -> No
     assert problem.path == "rules[x].source" and problem.text.startswith(source) and problem.level == "warning"
 
 
+def test_a_rule_for_a_family_that_its_interface_does_not_have_waits_in_silence() -> None:
+    config = added(node(1), "rules", "x", interface="lan", family="inet6", source="LAN net")
+    assert rule(config, "x") is None and SCHEMA.check(config) == []
+
+    config = changed(config, "interfaces", "set", "lan", ipv6="2001:db8::2/64")
+    found = rule(config, "x")
+    assert found and texts(found.match.source) == ["192.168.1.0/24", "2001:db8::/64"] and found.match.family == 6
+
+
 def test_not_lan_net_in_a_rule_for_both_families_is_not_any_in_the_other() -> None:
     values = {"interface": "lan", "family": "inet46", "protocol": "any", "source": "! LAN net"}
     found = rule(added(node(1), "rules", "x", **values), "x")
