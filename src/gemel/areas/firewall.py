@@ -177,7 +177,7 @@ def _left_out(config: Config) -> Iterator[tuple[str, str]]:
         for item in items:
             try:
                 if not item.disabled:
-                    resolver.match(item)
+                    resolver.families(item)
             except Nothing as nothing:
                 if resolver.is_an_interfaces(str(nothing)):
                     continue

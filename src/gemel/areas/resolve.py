@@ -96,17 +96,30 @@ class Resolver:
         kind, _, key = endpoint.partition(":")
         return kind in ("net", "address") and bool(self._address.get(key))
 
+    def families(self, item: Any) -> tuple[int, ...]:
+        """The address families in which a rule, mapping or forward can match anything.
+
+        Raises:
+            Nothing: one of its parts stands for nothing, if only in the families that are asked for.
+        """
+        families = FAMILIES[item.family]
+        for endpoint in (item.source, item.destination):
+            there = self._there.get(endpoint) or self._families(endpoint)
+            families = tuple(f for f in families if f in there)
+            if not families:
+                raise Nothing(endpoint)
+        for spec in (item.source_port, item.destination_port):
+            if spec.startswith("alias:"):
+                self.ports(spec)
+        return families
+
     def match(self, item: Any) -> ir.Match:
         """The match of a rule, mapping or forward.
 
         Raises:
-            Nothing: one of its parts stands for nothing, if only in the address families that are asked for.
+            Nothing: as `families`.
         """
-        families = FAMILIES[item.family]
-        for endpoint in (item.source, item.destination):
-            families = tuple(f for f in families if f in self._families(endpoint))
-            if not families:
-                raise Nothing(endpoint)
+        families = self.families(item)
         types = tuple(getattr(item, "icmp_types", ()))
         return ir.Match(
             family=families[0] if len(families) == 1 else None,  # type: ignore[arg-type]
