@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from gemel.core.codec import Malformed, decode, encode
 
@@ -121,6 +121,12 @@ class Door:
             # failed.
             log.exception("%s failed", shape.__name__)
             return {"refused": f"{shape.__name__} failed: {type(error).__name__}: {error}", "problems": []}
+
+
+class Ask(Protocol):
+    """Puts a question to one door, and raises what `ask` raises: for those who are not to know where the door is."""
+
+    def __call__(self, question: Question[A], /) -> A: ...
 
 
 def ask(path: str, question: Question[A], timeout: float = 30.0) -> A:

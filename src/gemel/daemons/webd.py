@@ -23,9 +23,11 @@ from typing import TypeVar
 import uvicorn
 from starlette.applications import Starlette
 
+from gemel.api.app import app as api_app
 from gemel.control.door import Question, ask
 from gemel.control.paths import AGENT_DOOR
 from gemel.web.app import app, redirect_app
+from gemel.web.security import session_of
 from gemel.web.tls import Certificates
 
 A = TypeVar("A")
@@ -65,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(secure: list[socket.socket], plain: list[socket.socket]) -> None:
     certificates = await _certificates()
-    https = _server(app(_ask_agent), certificates)
+    https = _server(app(_ask_agent, api=api_app(_ask_agent, session_of)), certificates)
     servers = [(https, secure)]
     if plain:
         servers.append((_server(redirect_app(), None), plain))

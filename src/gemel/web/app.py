@@ -15,20 +15,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
+from gemel.control.door import Ask
 from gemel.sync.xmlrpc import LARGEST_BODY
-from gemel.web.body import Unreadable, read_body, said_length
+from gemel.web.body import Bounded, Unreadable, read_body, said_length
 from gemel.web.pages.every import PAGES
-from gemel.web.site import Site
-from gemel.web.visit import Ask
+from gemel.web.site import LARGEST_FORM, Site
 from gemel.web.xmlrpc import Endpoint, Post
 
 SMALL_BODY = 1 << 16  # bytes: everything but an offer, so that slow large ones do not keep the small ones out
 LARGE_BODIES_AT_ONCE = 3
 
 
-def app(ask: Ask, clock: Callable[[], float] = time.monotonic) -> Starlette:
-    """The application; `ask` puts questions, and the peer's calls, to the agent."""
+def app(ask: Ask, clock: Callable[[], float] = time.monotonic, api: ASGIApp | None = None) -> Starlette:
+    """The application; `ask` puts questions, and the peer's calls, to the agent. `api` is served below /api/v1."""
     endpoint = Endpoint(ask)
     site = Site(ask)
     places = asyncio.Semaphore(LARGE_BODIES_AT_ONCE)
@@ -56,6 +57,7 @@ def app(ask: Ask, clock: Callable[[], float] = time.monotonic) -> Starlette:
             Route("/xmlrpc.php", xmlrpc, methods=["POST"]),
             Route("/healthz", _healthy, methods=["GET"]),
             Mount("/static", site.files),
+            *([Mount("/api/v1", Bounded(api, LARGEST_FORM))] if api else []),
             *site.routes(PAGES),
         ],
         exception_handlers={404: site.not_found, HTTPException: _plain},

@@ -2,7 +2,12 @@
 
 import asyncio
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gemel.web.security import HEADERS, guarded
 
 BODY_WITHIN = 30.0  # seconds
 
@@ -13,6 +18,39 @@ class Unreadable(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+class Bounded:
+    """An ASGI application whose requests carry at most `most` bytes, in `BODY_WITHIN` seconds, and whose answers have
+    the headers that every answer has."""
+
+    def __init__(self, inner: ASGIApp, most: int) -> None:
+        self._inner = inner
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(Request(scope, receive), self._most)
+        except Unreadable as error:
+            await guarded(JSONResponse({"error": str(error), "problems": []}, error.status))(scope, receive, send)
+            return
+        given = False
+
+        async def whole() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in {**HEADERS, "Cache-Control": "no-store"}.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._inner(scope, whole, with_headers)
 
 
 def said_length(request: Request) -> int | None:

@@ -13,7 +13,7 @@ from gemel.web.files import Files
 from gemel.web.form import endpoint_parts, masked_parts, port_parts
 from gemel.web.menu import menus
 from gemel.web.security import TOKEN_FIELD
-from gemel.web.words import option_word, port_word
+from gemel.web.words import option_word
 
 
 def furniture(files: Files) -> Mapping[str, Any]:
@@ -32,7 +32,7 @@ def furniture(files: Files) -> Mapping[str, Any]:
     return {
         "icon": icon, "file": files.address, "csrf": csrf, "menus": menus, "option_word": option_word,
         "version": __version__, "endpoint_parts": endpoint_parts, "port_parts": port_parts,
-        "masked_parts": masked_parts, "moment": moment, "port_word": port_word,
+        "masked_parts": masked_parts, "moment": moment,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from gemel.control.agent import List, Listed
 from gemel.core.area import Area
 from gemel.web.form import NEVER
 from gemel.web.visit import Fields, Visit
-from gemel.web.words import option_word
+from gemel.web.words import option_word, port_word
 
 ON_A_PAGE = 100
 
@@ -75,7 +75,10 @@ class Shelf:
     def cell(self, item: dict[str, Any], name: str) -> str:
         """What people read of a field of an item."""
         words = self.listed.words.get(item["id"], {})
-        return words[name] if name in words else cell(self.area.name, name, item.get(name))
+        value = item.get(name)
+        if name.endswith("_port") and isinstance(value, str):
+            return port_word(value, words.get(name, value))
+        return words[name] if name in words else cell(self.area.name, name, value)
 
     @property
     def switch(self) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 COOKIE = "__Host-gemel"
@@ -62,6 +63,21 @@ def guarded(response: Response, store: bool = False) -> Response:
     if not store:
         response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def session_of(request: Request) -> str:
+    """The session of a request that is no page's: a token as Bearer, or our cookie together with the CSRF token.
+
+    Empty where there is none, or where a change might have come from another site.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    token = request.cookies.get(COOKIE, "")
+    if request.method in ("GET", "HEAD"):
+        return token
+    ours = same_site(request.headers) and is_csrf_token(token, request.headers.get(TOKEN_HEADER, ""))
+    return token if token and ours else ""
 
 
 def is_local(address: str) -> bool:

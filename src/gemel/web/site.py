@@ -14,12 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gemel.control.agent import NO_PRIVILEGE, NO_SESSION
-from gemel.control.door import Refused, Unreachable
+from gemel.control.door import Ask, Refused, Unreachable
 from gemel.web.body import Unreadable, read_body
 from gemel.web.files import STATIC, Files
 from gemel.web.furniture import furniture
 from gemel.web.security import COOKIE, TOKEN_FIELD, TOKEN_HEADER, forget_session, guarded, is_csrf_token, same_site
-from gemel.web.visit import Ask, Fields, Notices, Page, Visit
+from gemel.web.visit import Fields, Notices, Page, Visit
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_FORM = 16 << 20  # bytes: 100,000 alias entries are 2 MiB

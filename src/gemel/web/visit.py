@@ -2,23 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gemel.control.agent import AskChoices, AskFrame, Choices, Finding, Frame
-from gemel.control.door import Question
+from gemel.control.door import Ask, Question
 from gemel.web.security import csrf_token
 
 A = TypeVar("A")
 MOST_FIELDS = 20_000
-
-
-class Ask(Protocol):
-    """Puts a question to the agent; raises `Refused` or `Unreachable` as `control.door.ask` does."""
-
-    def __call__(self, question: Question[A], /) -> A: ...
 
 
 class Fields:

@@ -180,9 +180,13 @@ class AreaPages:
         return visit.show(
             self.form_template, status, area=self.area, fields=fields, values={**defaults(fields), **values},
             etag=etag, wrong=wrong, key=key, new=key == NEW, address=visit.address, back=self._list_of(values),
-            path=(*title(self.area.name, self.area.label), "Add" if key == NEW else "Edit"),
+            path=self.way(key, values),
             page_tabs=TABS.get(self.area.name, ()), **self.beside_form(visit, values),
         )  # fmt: skip
+
+    def way(self, key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The way to the form, in the words of the menus."""
+        return (*title(self.area.name, self.area.label), "Add" if key == NEW else "Edit")
 
     # The form of the area itself ------------------------------------------------------------------------------------
 

@@ -58,6 +58,9 @@ class InterfacePages(AreaPages):
         name = changed.items[0].upper()
         return visit.go(self.address, f"Interface has been added: configure it on its page, {name}.", changed.warnings)
 
+    def way(self, key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("Interfaces", str(values.get("description") or key.upper()))
+
     def _list_of(self, values: Mapping[str, Any]) -> str:
         return self.address
 

@@ -1,0 +1,164 @@
+"""What is not one area's: sessions, pending changes, revisions, the whole configuration, status, and the cluster."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api import replies
+from gemel.api.asking import Asker, SessionOf, answered, body_of
+from gemel.api.replies import NotThere, errors
+from gemel.control import agent
+from gemel.control.door import Ask, Refused
+
+ANYTHING = {"application/json": {"schema": {"type": "object"}}}
+Number = Annotated[int, Path(ge=1, le=2**53)]
+Revision = Annotated[int, Query(ge=0, le=2**53)]
+
+
+class Chosen(BaseModel):
+    """Only some areas; none named: all of them. `message` is kept in the history."""
+
+    areas: list[str] = Field(default_factory=list, max_length=100)
+    message: str = Field("", max_length=200)
+
+
+class Switch(BaseModel):
+    """On or off."""
+
+    on: bool
+
+
+def add(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    """Give the application these routes."""
+    _add_sessions(api, ask, session_of)
+    _add_changes(api, ask, session_of)
+    _add_revisions(api, ask, session_of)
+    _add_cluster(api, ask, session_of)
+
+
+def _add_sessions(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.post(
+        "/login", tags=["Session"], operation_id="login", response_model=None,
+        responses={200: {"model": replies.Session}, **errors(422)}, summary="Trade name and password for a session.",
+    )  # fmt: skip
+    async def login(request: Request, given: replies.Login) -> Response:
+        remote = request.client.host if request.client else ""
+
+        def work(to: Asker) -> agent.Session:
+            try:
+                return to(agent.Login(given.username, given.password, remote))
+            except Refused as no:
+                problem = {"path": agent.NO_SESSION, "text": str(no), "level": "error"}
+                raise Refused(str(no), [problem]) from None
+
+        return await answered(ask, "", work, public=True)
+
+    @api.post("/password", tags=["Session"], operation_id="password", response_model=None, status_code=204,
+              responses=errors(409, 422), summary="Give an account a new password; its sessions end.")  # fmt: skip
+    async def password(request: Request, given: replies.Login) -> Response:
+        asked = agent.SetPassword(given.username, given.password, session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
+
+    @api.post("/logout", tags=["Session"], operation_id="logout", response_model=None, status_code=204,
+              responses=errors(), summary="End this session.")  # fmt: skip
+    async def logout(request: Request) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.Logout(to.token)))
+
+
+def _add_changes(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.get(
+        "/diff", tags=["Changes"], operation_id="diff", response_model=None,
+        responses={200: {"model": replies.Differences}, **errors(422)},
+        summary="What is pending over what runs; or what differs between two revisions (0: what runs).",
+    )  # fmt: skip
+    async def diff(request: Request, before: Revision = 0, after: Revision | None = None) -> Response:
+        asked = agent.Diff(before, -1 if after is None else after, session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
+
+    @api.post(
+        "/apply", tags=["Changes"], operation_id="apply", response_model=None,
+        responses={200: {"model": replies.Applied}, **errors(409, 422)},
+        summary="Make what is pending real, in one transaction.",
+    )  # fmt: skip
+    async def apply(request: Request, chosen: Chosen) -> Response:
+        asked = agent.Apply(tuple(chosen.areas), chosen.message, session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
+
+    @api.post("/discard", tags=["Changes"], operation_id="discard", response_model=None, status_code=204,
+              responses=errors(422), summary="Forget what is pending.")  # fmt: skip
+    async def discard(request: Request, chosen: Chosen) -> Response:
+        asked = agent.Discard(tuple(chosen.areas), session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
+
+
+def _add_revisions(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.get(
+        "/revisions", tags=["History"], operation_id="revisions", response_model=None,
+        responses={200: {"model": list[replies.RevisionHead]}, **errors()}, summary="The history, newest first.",
+    )  # fmt: skip
+    async def revisions(request: Request) -> Response:
+        return await answered(ask, session_of(request), _heads)
+
+    @api.post(
+        "/revisions/{number}/restore", tags=["History"], operation_id="restore", response_model=None,
+        responses={200: {"model": replies.Applied}, **errors(404, 409, 422)},
+        summary="Apply an old revision again, as a new one.",
+    )  # fmt: skip
+    async def restore(request: Request, number: Number) -> Response:
+        def work(to: Asker) -> agent.Applied:
+            if number not in {head.number for head in _heads(to)}:
+                raise NotThere(f"there is no revision {number}")
+            return to(agent.Restore(number, to.token))
+
+        return await answered(ask, session_of(request), work)
+
+    @api.get(
+        "/config", tags=["History"], operation_id="export", response_model=None,
+        responses={200: {"content": ANYTHING}, **errors(422)},
+        summary="The whole configuration, secrets included. 0: what runs.",
+    )  # fmt: skip
+    async def export(request: Request, number: Revision = 0) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.Export(number, to.token)))
+
+    @api.put(
+        "/config", tags=["History"], operation_id="import", response_model=None,
+        responses={200: {"model": replies.Applied}, **errors(400, 409, 422)},
+        openapi_extra={"requestBody": {"required": True, "content": ANYTHING}},
+        summary="Apply a whole configuration, as a new revision.",
+    )  # fmt: skip
+    async def import_config(request: Request) -> Response:
+        asked = agent.Import(await body_of(request), token=session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
+
+
+def _heads(to: Asker) -> list[agent.RevisionHead]:
+    heads = to(agent.Revisions(to.token))
+    return list(heads)
+
+
+def _add_cluster(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.get(
+        "/status", tags=["Cluster"], operation_id="status", response_model=None,
+        responses={200: {"content": ANYTHING}, **errors()},
+        summary="This node's status, as `gemel status --json` prints it.",
+    )  # fmt: skip
+    async def status(request: Request) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.Status(to.token)))
+
+    def verb(path: str, summary: str, asked: Any) -> None:
+        async def endpoint(request: Request, switch: Switch) -> Response:
+            return await answered(ask, session_of(request), lambda to: to(asked(switch.on, to.token)))
+
+        api.add_api_route(path, endpoint, methods=["POST"], tags=["Cluster"], operation_id=path.strip("/"),
+                          status_code=204, response_model=None, responses=errors(409, 422), summary=summary)
+
+    verb("/maintenance", "Enter or leave persistent CARP maintenance mode.", agent.Maintenance)
+    verb("/carp", "Enable CARP, or disable it until the next start.", agent.EnableCarp)
+
+    @api.post("/sync", tags=["Cluster"], operation_id="sync", response_model=None, status_code=204,
+              responses=errors(409), summary="Push the configuration to the peer now.")  # fmt: skip
+    async def sync(request: Request) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.SyncNow(to.token)))
