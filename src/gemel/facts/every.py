@@ -5,6 +5,7 @@ from typing import Any
 from gemel.facts.fact import Fact, Options, Sources
 from gemel.facts.gateways import GATEWAY_STATUS
 from gemel.facts.machine import FILTER_LOG, LOG, NEIGHBOURS, RULE_COUNTERS, SERVICES
+from gemel.facts.metrics import METRICS
 from gemel.facts.samples import GRAPHS, INTERFACE_STATUS
 from gemel.facts.states import STATES
 from gemel.facts.transitions import EVENTS, SYNC_HISTORY, TRANSITIONS
@@ -39,6 +40,7 @@ FACTS: tuple[Fact[Any], ...] = (
     EVENTS,
     SYNC_HISTORY,
     GRAPHS,
+    METRICS,
 )
 
 
