@@ -112,8 +112,9 @@ class WatchServer:
         self._signed(call, pinned, "", 0)
         key = secrets.token_urlsafe(16)
         with self._lock:
-            alive = {k: s for k, s in self._sessions.items() if now - s.used < SESSION_LASTS}
-            self._sessions = dict([*alive.items()][-(SESSIONS - 1) :])
+            alive = [(k, s) for k, s in self._sessions.items() if now - s.used < SESSION_LASTS]
+            # Those in use stay: an opening call that is played back must not end the real session.
+            self._sessions = dict(sorted(alive, key=lambda one: (one[1].number > 0, one[1].used))[-(SESSIONS - 1) :])
             self._sessions[key] = _Session(pinned, now)
         return pack(Watching(key))
 

@@ -96,6 +96,11 @@ class Observer:
         return self._last
 
     @property
+    def waiting(self) -> int:
+        """How many wait for news."""
+        return self._waiting
+
+    @property
     def samples(self) -> list[Sample]:
         """What was measured in the last minutes, oldest first."""
         with self._changed:
