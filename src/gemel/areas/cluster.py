@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from gemel.areas.firewall import policy
+from gemel.areas.gateways import GATEWAYS
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.virtual_ips import VIRTUAL_IPS
+from gemel.carp.settings import Partner, Vhid
 from gemel.carp.settings import Settings as CarpSettings
-from gemel.carp.settings import Vhid
 from gemel.core.area import NodeState
 from gemel.core.codec import encode
 from gemel.core.config import Config, canonical
@@ -52,6 +53,30 @@ def carp_settings(config: Config, node: NodeState) -> CarpSettings:
         demotion={"maintenance": MAINTENANCE} if node.maintenance else {},
         enabled=not node.carp_disabled,
         await_states=AWAIT_STATES if syncs else 0.0,
+        partner=_partner(config) if vhids else None,
+    )
+
+
+def _partner(config: Config) -> Partner | None:
+    """The other node, where there is a SYNC interface to reach it on. The key of the pair is not configuration."""
+    ha = config[HIGH_AVAILABILITY]
+    interface = config[INTERFACES].get(ha.synchronize_interface)
+    if interface is None or not interface.enabled or not ha.peer_ip:
+        return None
+    own = [a for text in interface.own if (":" in (a := text.partition("/")[0])) == (":" in ha.peer_ip)]
+    if not own:
+        return None
+    gateways: dict[str, tuple[str, ...]] = {}
+    for gateway in config[GATEWAYS].items:
+        if ":" not in gateway.address:
+            gateways[gateway.interface] = (*gateways.get(gateway.interface, ()), gateway.address)
+    return Partner(
+        listen=own[0],
+        address=ha.peer_ip,
+        interval_ms=ha.heartbeat_interval,
+        misses=ha.heartbeat_misses,
+        fast=ha.fast_detection,
+        gateways=gateways,
     )
 
 

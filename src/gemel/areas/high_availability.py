@@ -64,6 +64,23 @@ class HighAvailability(Model):
     peer_ip: OptionalIpAddress = field(
         "", label="pfsync Synchronize Peer IP", help="The other node's address on the synchronize interface."
     )
+    fast_detection: bool = field(
+        True,
+        label="Fast failure detection",
+        help="Take over within a tenth of a second when the peer dies, once the nodes know each other. Off: CARP's "
+        "own timers decide.",
+    )
+    heartbeat_interval: int = field(
+        20, label="Heartbeat interval", help="Milliseconds between two heartbeats over SYNC, 5 to 1000.", ge=5, le=1000
+    )
+    heartbeat_misses: int = field(
+        3,
+        label="Heartbeat misses",
+        help="How many heartbeats may be missing before the peer counts as dead, 2 to 50. It must also be silent on "
+        "every CARP interface, while somebody else answers there.",
+        ge=2,
+        le=50,
+    )
     synchronize_config_to: OptionalIpAddress = field(
         "",
         label="Synchronize Config to IP",

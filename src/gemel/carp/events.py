@@ -36,10 +36,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged:
-    """`device` got or lost its link. One that is not there has none."""
+    """`device` got or lost its link. One that is not there has none. `mac` is its own, 6 bytes, if known."""
 
     device: str
     up: bool
+    mac: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,28 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatHeard:
+    """A datagram of the peer's heartbeat arrived over SYNC."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourHeard:
+    """A whole Ethernet frame with ARP arrived on `device`."""
+
+    device: str
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The deadline is due. Hand in what was heard before this, so that a late loop does not miss a master."""
 
 
 Event: TypeAlias = (
     Started | Heard | LinkChanged | Sent | SendFailed | SettingsChanged | Demoted | Promoted | Forced | HandOverReady
-    | Stopped | TimePassed
+    | Stopped | BeatHeard | NeighbourHeard | TimePassed
 )
 
 # --------------------------------------------------------------------------------------------------------- actions
@@ -116,6 +132,13 @@ class Send:
 
     device: str
     frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendBeat:
+    """Send this datagram to the peer over SYNC. One that gets lost is no error."""
+
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +198,6 @@ class Quit:
     """All is handed over: the process may end."""
 
 
-Action: TypeAlias = Send | Take | Release | Renew | Flush | AwaitStates | TellRole | Report | Quit
+Action: TypeAlias = Send | SendBeat | Take | Release | Renew | Flush | AwaitStates | TellRole | Report | Quit
 
 AWAITING_STATES = "states not received yet"

@@ -44,6 +44,8 @@ class Happening(StrEnum):
     PEER_TOLERATED = "the same, without preempt"
     PEER_LEAVES = "an advert with an interval longer than my patience"
     SILENCE = "the master-down time is over"
+    PEER_DEAD = "the master is dead"
+    PEER_YIELDED = "the other master of the same VHID has yielded"
     ADVERT_DUE = "the interval is over"
     ANNOUNCE_DUE = "the addresses are to be announced again"
     DEMOTION_CHANGED = "my interval changed"
@@ -76,6 +78,7 @@ TABLE: dict[tuple[State, Happening], tuple[State, tuple[Step, ...]]] = {
     (S.INIT,   H.READY):            (S.BACKUP, (D.LISTEN,)),
 
     (S.BACKUP, H.SILENCE):          (S.MASTER, _RISE),
+    (S.BACKUP, H.PEER_DEAD):        (S.MASTER, _RISE),
     (S.BACKUP, H.PEER_TRAILS):      (S.MASTER, _RISE),
     (S.BACKUP, H.PEER_LEAVES):      (S.MASTER, _RISE),
     (S.BACKUP, H.FORCED_MASTER):    (S.MASTER, _RISE),
@@ -90,6 +93,7 @@ TABLE: dict[tuple[State, Happening], tuple[State, tuple[Step, ...]]] = {
     (S.MASTER, H.WOKE_LATE):        (S.BACKUP, (D.RELEASE, D.LISTEN)),
     (S.MASTER, H.PEER_TRAILS):      (S.MASTER, (D.REASSERT,)),
     (S.MASTER, H.PEER_LEAVES):      (S.MASTER, (D.REASSERT,)),
+    (S.MASTER, H.PEER_YIELDED):     (S.MASTER, (D.ADVERTISE, D.ANNOUNCE)),
     (S.MASTER, H.ADVERT_DUE):       (S.MASTER, (D.ADVERTISE,)),
     (S.MASTER, H.DEMOTION_CHANGED): (S.MASTER, (D.ADVERTISE,)),
     (S.MASTER, H.ANNOUNCE_DUE):     (S.MASTER, (D.REPEAT,)),

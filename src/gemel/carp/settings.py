@@ -3,7 +3,7 @@ shape.
 """
 
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, ip_address
 
 LONGEST_PASSWORD = 19  # bytes: BSD cuts longer ones silently, ucarp refuses them (reference 1.3)
 
@@ -31,6 +31,28 @@ class Vhid:
 
 
 @dataclass(frozen=True, slots=True)
+class Partner:
+    """The other node of the pair, and the heartbeat with it over SYNC."""
+
+    listen: str
+    """This node's SYNC address."""
+    address: str
+    """The peer's."""
+    port: int = 3240
+    """UDP, on both nodes."""
+    interval_ms: int = 20
+    """Between two beats that this node sends, 5..1000."""
+    misses: int = 3
+    """Beats that may be missing before the peer is dead, if all else agrees; 2..50."""
+    fast: bool = True
+    """Whether a verdict moves anything. Without, the heartbeat only compares roles."""
+    gateways: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Interface id -> IPv4 addresses there that should answer ARP if anybody does."""
+    key: str = ""
+    """32 bytes in hex, known to the pair alone. Empty: the pair has not met, and there is no heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that carpd is told."""
 
@@ -43,6 +65,8 @@ class Settings:
     """False while CARP is temporarily disabled: no VHID takes part."""
     await_states: float = 0.0
     """At process start: stand back until the peer's states are here, at most this many seconds. 0 for not at all."""
+    partner: Partner | None = None
+    """The other node, if there is a pair."""
 
 
 def complaints(settings: Settings) -> list[str]:
@@ -56,6 +80,21 @@ def complaints(settings: Settings) -> list[str]:
         seen.add((one.device, one.vhid))
         found += [f"{name}: {text}" for text in _complaints_of(one)]
     found += [f"demotion {name!r}: 0 to 240 expected" for name, n in settings.demotion.items() if not 0 <= n <= 240]
+    return found + (_complaints_about(settings.partner) if settings.partner else [])
+
+
+def _complaints_about(partner: Partner) -> list[str]:
+    found = []
+    if not 5 <= partner.interval_ms <= 1000:
+        found.append("heartbeat: an interval of 5 to 1000 ms expected")
+    if not 2 <= partner.misses <= 50:
+        found.append("heartbeat: 2 to 50 misses expected")
+    gateways = (gateway for there in partner.gateways.values() for gateway in there)
+    for address in (partner.listen, partner.address, *gateways):
+        try:
+            ip_address(address)
+        except ValueError as error:
+            found.append(f"heartbeat: {error}")
     return found
 
 

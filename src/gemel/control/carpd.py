@@ -35,6 +35,32 @@ class TransitionReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingReport:
+    """What fast failure detection found out: that the peer is dead (and this node took over), is back, or that a
+    silence meant something else."""
+
+    at: float
+    dead: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorReport:
+    """Fast failure detection. `phase`: learning, armed, suspecting, peer dead, off. Milliseconds: between two
+    heartbeats of the peer, silence that is borne, round trip. `answers_on`: interfaces where the peer answers ARP;
+    `witnesses`: interface -> addresses of others who do."""
+
+    phase: str
+    peer: str
+    heartbeat_ms: float
+    patience_ms: float
+    round_trip_ms: float
+    answers_on: tuple[str, ...]
+    witnesses: dict[str, tuple[str, ...]]
+    findings: tuple[FindingReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CarpReport:
     """Everything that carpd knows. `counters` is cause -> number; `problems` are sentences for people."""
 
@@ -44,6 +70,7 @@ class CarpReport:
     transitions: tuple[TransitionReport, ...]
     counters: dict[str, int]
     problems: tuple[str, ...]
+    detector: DetectorReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ FLOWD_DOOR = f"{RUN}/flowd.sock"
 SUPERVISOR_DOOR = f"{RUN}/supervisor.sock"
 
 CARPD_SETTINGS = f"{RUN}/carpd.json"
+HEARTBEAT_KEY = f"{RUN}/heartbeat.key"
 FLOWD_SETTINGS = f"{RUN}/flowd.json"
 
 NODE_KEY = f"{STATE}/node/key.pem"

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from typing import NamedTuple
+from dataclasses import dataclass
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
@@ -13,7 +13,8 @@ IFF_UP, IFF_RUNNING = 0x1, 0x40
 SOL_NETLINK = 270
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Link:
     """A device as the kernel knows it. `up`: switched on and with carrier."""
 
     index: int

@@ -18,39 +18,46 @@ SO_ATTACH_FILTER = 26
 CARP_GROUP = "224.0.0.18"
 CARP_MAC = bytes.fromhex("01005e000012")
 
-# Untagged IPv4 of protocol 112. The tag is looked at because the kernel takes it off before the frame gets here:
-# without that test a parent would hear its VLANs' adverts.
+# Only untagged frames. The tag is looked at because the kernel takes it off before the frame gets here: without that
+# test a parent would hear its VLANs' adverts.
 _LOAD_BYTE, _LOAD_HALF, _EQUAL, _RETURN = 0x30, 0x28, 0x15, 0x06
 _TAG_PRESENT = 0xFFFFF000 + 48
-_FILTER = b"".join(
-    struct.pack("=HBBI", *instruction)
-    for instruction in (
-        (_LOAD_BYTE, 0, 0, _TAG_PRESENT),
-        (_EQUAL, 0, 5, 0),
-        (_LOAD_HALF, 0, 0, 12),
-        (_EQUAL, 0, 3, 0x0800),
-        (_LOAD_BYTE, 0, 0, 23),
-        (_EQUAL, 0, 1, 112),
-        (_RETURN, 0, 0, 0xFFFF),
-        (_RETURN, 0, 0, 0),
-    )
+_CARP_FILTER = (  # IPv4 of protocol 112
+    (_LOAD_BYTE, 0, 0, _TAG_PRESENT),
+    (_EQUAL, 0, 5, 0),
+    (_LOAD_HALF, 0, 0, 12),
+    (_EQUAL, 0, 3, 0x0800),
+    (_LOAD_BYTE, 0, 0, 23),
+    (_EQUAL, 0, 1, 112),
+    (_RETURN, 0, 0, 0xFFFF),
+    (_RETURN, 0, 0, 0),
 )
+_ARP_FILTER = (
+    (_LOAD_BYTE, 0, 0, _TAG_PRESENT),
+    (_EQUAL, 0, 3, 0),
+    (_LOAD_HALF, 0, 0, 12),
+    (_EQUAL, 0, 1, 0x0806),
+    (_RETURN, 0, 0, 64),
+    (_RETURN, 0, 0, 0),
+)
+_Filter = tuple[tuple[int, int, int, int], ...]
 
 
-class CarpPort:
-    """One device, opened for CARP.
+class _Port:
+    """One device, opened for the frames that `filter` lets through.
 
     Raises:
         OSError: the device is not there (any more), or the caller may not.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, filter: _Filter) -> None:
         self.device = device
         # Protocol 0 receives nothing until the filter is on.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
-            program = ctypes.create_string_buffer(_FILTER, len(_FILTER))
-            fprog = struct.pack("HP", len(_FILTER) // 8, ctypes.addressof(program))
+            code = b"".join(struct.pack("=HBBI", *instruction) for instruction in filter)
+            program = ctypes.create_string_buffer(code, len(code))
+            fprog = struct.pack("HP", len(filter), ctypes.addressof(program))
             self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
             self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
             self._socket.bind((device, ETH_P_ALL))
@@ -62,12 +69,15 @@ class CarpPort:
         """For poll."""
         return self._socket.fileno()
 
-    def receive(self) -> bytes | None:
-        """The next IPv4 packet of protocol 112, from its header on; None if there is none now, or the device is
-        down.
-        """
+    @property
+    def mac(self) -> bytes:
+        """The device's own, 6 bytes."""
+        address: bytes = self._socket.getsockname()[4]
+        return address[:6]
+
+    def _frame(self) -> bytes | None:
         try:
-            return self._socket.recv(2048)[14:]
+            return self._socket.recv(2048)
         except OSError:
             return None
 
@@ -82,6 +92,29 @@ class CarpPort:
     def close(self) -> None:
         """Stop hearing."""
         self._socket.close()
+
+
+class CarpPort(_Port):
+    """One device, opened for CARP."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device, _CARP_FILTER)
+
+    def receive(self) -> bytes | None:
+        """The next packet of protocol 112, from its IP header on; None if there is none now, or the device is down."""
+        frame = self._frame()
+        return None if frame is None else frame[14:]
+
+
+class ArpPort(_Port):
+    """One device, opened for ARP: answers to this node, and what everybody hears."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device, _ARP_FILTER)
+
+    def receive(self) -> bytes | None:
+        """The next frame with ARP, whole; None if there is none now, or the device is down."""
+        return self._frame()
 
 
 def send_once(device: str, frame: bytes) -> None:

@@ -57,6 +57,7 @@ def status(sources: Sources) -> dict[str, Any]:
         "carp_enabled": bool(carp.get("allowed", True)),
         "state_sync": _state_sync(sources.flows or {}),
         "config_sync": _config_sync(sources),
+        "fast_detection": carp.get("detector"),
         "transitions": [_transition(t, sources.words) for t in carp.get("transitions", ())],
         "counters": {"carp": carp.get("counters", {}), "state_sync": (sources.flows or {}).get("counters", {})},
         "pending": sources.pending,

@@ -7,6 +7,7 @@ a recorded call is good for nothing, elsewhere or later, and no clock is needed 
 
 import base64
 import binascii
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gemel.core.certificate import der, fingerprint
 from gemel.core.config import canonical, digest
@@ -53,6 +55,19 @@ class Identity:
         self.certificate = certificate_pem
         self.der = der(certificate_pem)
         self.fingerprint = fingerprint(self.der)
+
+    def shared_key(self, certificate: str, purpose: str) -> bytes:
+        """32 bytes that only this node and the owner of `certificate` (PEM) can know, another 32 for each purpose.
+
+        Raises:
+            ValueError: there is no elliptic-curve key of our kind in the certificate.
+        """
+        key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ValueError("a node's key is an elliptic-curve key")
+        secret = self._key.exchange(ec.ECDH(), key)
+        both = b"".join(sorted((self.der, der(certificate))))
+        return HKDF(hashes.SHA256(), 32, hashlib.sha256(both).digest(), purpose.encode()).derive(secret)
 
     def sign(self, method: str, params: tuple[Any, ...], stamp: Stamp) -> str:
         """The value of the header ``Gemel-Signature`` for this call: session, number, signature."""

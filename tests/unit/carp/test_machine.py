@@ -47,6 +47,7 @@ RISE = ["Take", "advert", "arp"]
 ROWS = [
     (INIT, H.READY, BACKUP, []),
     (BACKUP, H.SILENCE, MASTER, RISE),
+    (BACKUP, H.PEER_DEAD, MASTER, RISE),
     (BACKUP, H.PEER_TRAILS, MASTER, RISE),
     (BACKUP, H.PEER_LEAVES, MASTER, RISE),
     (BACKUP, H.FORCED_MASTER, MASTER, RISE),
@@ -60,6 +61,7 @@ ROWS = [
     (MASTER, H.WOKE_LATE, BACKUP, ["Release"]),
     (MASTER, H.PEER_TRAILS, MASTER, ["advert", "arp"]),
     (MASTER, H.PEER_LEAVES, MASTER, ["advert", "arp"]),
+    (MASTER, H.PEER_YIELDED, MASTER, ["advert", "arp"]),
     (MASTER, H.ADVERT_DUE, MASTER, ["advert"]),
     (MASTER, H.DEMOTION_CHANGED, MASTER, ["advert"]),
     (MASTER, H.ANNOUNCE_DUE, MASTER, ["arp"]),

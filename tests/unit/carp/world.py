@@ -1,24 +1,30 @@
 """A few nodes on a fake wire in simulated time: what is sent on a segment arrives at the others, later, or not at all.
 
     fw1 ──wan──┬── fw2        Nothing here sleeps; `run` jumps from one deadline to the next.
-        ──lan──┴──
+        ──lan──┼──            A gateway on each of `World.gateways` answers ARP, as do kernels of hosts that are alive.
+        ──sync─┘              `World.silent` has ports whose frames vanish while the carrier stays.
 """
 
 import heapq
 import itertools
+import struct
 from collections.abc import Callable
+from ipaddress import IPv4Address
 
 from gemel.carp.events import (
     Action,
+    BeatHeard,
     Event,
     Flush,
     HandOverReady,
     Heard,
     LinkChanged,
+    NeighbourHeard,
     Release,
     Renew,
     Report,
     Send,
+    SendBeat,
     Sent,
     Started,
     State,
@@ -26,9 +32,11 @@ from gemel.carp.events import (
     TimePassed,
 )
 from gemel.carp.node import Node
-from gemel.carp.settings import Settings, Vhid
+from gemel.carp.settings import Partner, Settings, Vhid
 
 PASSWORD = "secret"
+GATEWAY_MAC = bytes.fromhex("02ffffffffff")
+ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
 def vhid(number=1, device="wan", skew=0, base=1, source="10.0.0.1", addresses=("10.0.0.100",), password=PASSWORD):
@@ -41,8 +49,11 @@ class Host:
 
     def __init__(self, world: "World", name: str, settings: Settings) -> None:
         self.world, self.name, self.settings = world, name, settings
-        self.alive, self.frozen = False, False
+        self.alive, self.frozen, self.boots = False, False, 0
         self.links = {one.device: True for one in settings.vhids}
+        number = len(world.hosts) + 1
+        self.macs = {device: bytes((2, 0, 0, 0, n, number)) for n, device in enumerate(self.links)}
+        self.own = {one.device: IPv4Address(one.source).packed for one in settings.vhids}
         self.owned: dict[tuple[str, str], float] = {}
         self.lifetimes: dict[tuple[str, str], int] = {}
         self.backlog: list[Event] = []
@@ -53,10 +64,11 @@ class Host:
         """The process starts; what it knew before is gone."""
         self.alive, self.frozen, self.backlog = True, False, []
         self.lifetimes = {}
-        self.node = Node(self.settings, self.world.now, hash(self.name) & 0xFFFF_FFFF)
+        self.boots += 1
+        self.node = Node(self.settings, self.world.now, (hash(self.name) & 0xFFFF_FFFF) + (self.boots << 48))
         self.tell(Started())
         for device, up in self.links.items():
-            self.tell(LinkChanged(device, up))
+            self.tell(LinkChanged(device, up, self.macs[device]))
 
     def die(self) -> None:
         """Power off: the addresses go with it."""
@@ -87,6 +99,8 @@ class Host:
             case Send(device, frame):
                 self.world.carry(self, device, frame)
                 self.tell(Sent(device))
+            case SendBeat(payload):
+                self.world.beat(self, payload)
             case Take(device, addresses, lifetime):
                 for address in addresses:
                     self.lifetimes[device, address] = lifetime
@@ -124,6 +138,9 @@ class World:
         self.loses: Callable[[Host, Host, str], bool] = lambda sender, receiver, device: False
         self.watch: Callable[[], None] = lambda: None
         self.hosts: list[Host] = []
+        self.gateways: dict[str, str] = {}
+        self.silent: set[tuple[str, str]] = set()
+        self.sync_delay: Callable[[], float | None] = lambda: 0.0003
         self.frames: list[tuple[float, str, str, bytes]] = []
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
@@ -141,11 +158,41 @@ class World:
     def carry(self, sender: Host, device: str, frame: bytes) -> None:
         """A frame is on the wire."""
         self.frames.append((self.now, sender.name, device, frame))
+        if (sender.name, device) in self.silent:
+            return
+        if frame[12:14] == b"\x08\x06" and sender.links[device]:
+            self.ask(sender, device, frame)
         if frame[12:14] != b"\x08\x00" or not sender.links[device]:
             return
         for host in self.hosts:
-            if host is not sender and not self.loses(sender, host, device):
+            hears = (host.name, device) not in self.silent
+            if host is not sender and hears and not self.loses(sender, host, device):
                 self.after(self.delay, lambda host=host: host.links[device] and host.tell(Heard(device, frame[14:])))
+
+    def ask(self, sender: "Host", device: str, frame: bytes) -> None:
+        """An ARP request is on the wire; kernels answer it, whatever becomes of the daemons."""
+        *_, operation, mac, asker, _, target = ARP.unpack_from(frame, 14)
+        if operation != 1:
+            return
+        answers = [
+            host.macs[device] for host in self.hosts
+            if host is not sender and host.alive and host.links.get(device) and host.own.get(device) == target
+            and (host.name, device) not in self.silent
+        ]
+        if str(IPv4Address(target)) == self.gateways.get(device):
+            answers.append(GATEWAY_MAC)
+        for answer in answers:
+            reply = mac + answer + b"\x08\x06" + ARP.pack(1, 0x800, 6, 4, 2, answer, target, mac, asker)
+            self.after(2 * self.delay, lambda reply=reply: sender.tell(NeighbourHeard(device, reply)))
+
+    def beat(self, sender: "Host", payload: bytes) -> None:
+        """A heartbeat leaves for the other node."""
+        delay = self.sync_delay()
+        if delay is None or (sender.name, "sync") in self.silent:
+            return
+        for host in self.hosts:
+            if host is not sender and (host.name, "sync") not in self.silent:
+                self.after(delay, lambda host=host: host.tell(BeatHeard(payload)))
 
     def run(self, seconds: float) -> None:
         """Let this much time pass."""
@@ -173,11 +220,14 @@ class World:
         return [host for host in self.hosts if host.is_master(device, number)]
 
 
-def pair(skews=(0, 100), devices=("wan",), base=1, delay=0.001, **settings) -> tuple[World, Host, Host]:
-    """Two hosts on the same segments."""
+def pair(skews=(0, 100), devices=("wan",), base=1, delay=0.001, partner=None, **settings) -> tuple[World, Host, Host]:
+    """Two hosts on the same segments. `partner`: with a heartbeat, of these settings."""
     world = World(delay)
-    hosts = [
-        world.add(f"fw{n}", *(vhid(1, device, skew, base, f"10.0.0.{n}") for device in devices), **settings)
-        for n, skew in enumerate(skews, 1)
-    ]
+    hosts = []
+    for n, skew in enumerate(skews, 1):
+        vhids = (vhid(1, device, skew, base, f"10.0.0.{n}") for device in devices)
+        if partner is not None:
+            there = f"172.16.1.{len(skews) + 1 - n}"
+            settings["partner"] = Partner(f"172.16.1.{n}", there, key=bytes(32).hex(), **partner)
+        hosts.append(world.add(f"fw{n}", *vhids, **settings))
     return world, hosts[0], hosts[1]

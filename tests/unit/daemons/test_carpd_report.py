@@ -5,7 +5,7 @@ from gemel.carp.node import Node
 from gemel.carp.settings import Settings, Vhid
 from gemel.control.carpd import CarpReport, TransitionReport
 from gemel.core.codec import decode, encode
-from gemel.daemons.carpd_report import carp_report
+from gemel.daemons.carpd.report import carp_report
 
 WAN = Vhid("wan", "eth0", 200, 1, 1, "secret", ("198.51.100.200",), "198.51.100.201")
 BOOT, EPOCH = 50.0, 1_700_000_000.0

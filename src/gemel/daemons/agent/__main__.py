@@ -22,6 +22,7 @@ from gemel.core.want import Service
 from gemel.daemons.agent.accounts import Access
 from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.heartbeat import hand_over_key
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
@@ -65,6 +66,17 @@ def end_service(name: str) -> None:
         ask(paths.SUPERVISOR_DOOR, supervisor.StopService(name))
 
 
+def give_key(node: ThisNode) -> None:
+    """Let carpd have the heartbeat's key, if it has not."""
+    hand_over_key(node.identity, node.pinned(), Path(paths.HEARTBEAT_KEY), lambda: tell("carpd"))
+
+
+def peer_changed(node: ThisNode) -> None:
+    """The peer's key was pinned, or forgotten: both daemons have to know."""
+    tell("flowd")
+    give_key(node)
+
+
 def web_group() -> int:
     """The group of the unprivileged web server, -1 where there is none."""
     try:
@@ -87,7 +99,8 @@ def main() -> None:
     node_pair = KeyPair(Path(paths.NODE_KEY), Path(paths.NODE_CERTIFICATE))
     web_pair = KeyPair(Path(paths.WEB_KEY), Path(paths.WEB_CERTIFICATE))
     make_keys(desk.config[SYSTEM].hostname, node_pair, web_pair, group)
-    node = ThisNode(desk, time.time, lambda: tell("flowd"))
+    node = ThisNode(desk, time.time, lambda: peer_changed(node))
+    give_key(node)
     pusher = Pusher(node)
     changed.pusher = pusher
     server = PeerServer(node)

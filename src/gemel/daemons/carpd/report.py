@@ -3,7 +3,8 @@
 from gemel.carp.events import State
 from gemel.carp.machine import Machine
 from gemel.carp.node import Node
-from gemel.control.carpd import CarpReport, TransitionReport, VhidReport
+from gemel.carp.peer import Peer
+from gemel.control.carpd import CarpReport, DetectorReport, FindingReport, TransitionReport, VhidReport
 
 
 def carp_report(node: Node, now: float, wall: float) -> CarpReport:
@@ -29,7 +30,23 @@ def carp_report(node: Node, now: float, wall: float) -> CarpReport:
         allowed=node.settings.enabled,
         transitions=transitions,
         counters=dict(node.ledger.counters),
-        problems=node.ledger.problems(now),
+        problems=node.problems(now),
+        detector=_detector(node.peer, now, epoch) if node.peer else None,
+    )
+
+
+def _detector(peer: Peer, now: float, epoch: float) -> DetectorReport:
+    rhythm = peer.detector.rhythm
+    witnesses = {s.interface: tuple(s.witnesses(now)) for s in peer.segments.values() if s.up}
+    return DetectorReport(
+        phase=peer.phase,
+        peer=peer.partner.address,
+        heartbeat_ms=rhythm.interval * 1e3,
+        patience_ms=rhythm.patience * 1e3,
+        round_trip_ms=rhythm.round_trip * 1e3,
+        answers_on=tuple(s.interface for s in peer.segments.values() if s.up and s.expects_answer(now)),
+        witnesses=witnesses,
+        findings=tuple(FindingReport(epoch + one.at, one.dead, one.text) for one in peer.findings),
     )
 
 

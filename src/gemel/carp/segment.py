@@ -1,0 +1,142 @@
+"""What this node knows of one CARP segment by ARP: does the peer answer there, and who else does?
+
+Probes are ARP requests to the peer's own address and to *witnesses*: the gateway, and neighbours whose ARP was heard
+lately. An answer of the peer counts only from the MAC that it told over the heartbeat. Every `REFRESH` seconds both
+are asked once, so that it is known before a suspicion who would answer.
+"""
+
+import struct
+from ipaddress import IPv4Address
+from typing import Final
+
+from gemel.carp.events import Send
+
+NEVER: Final = float("inf")
+REFRESH = 10.0  # seconds between two looks when all is well
+USUAL = 35.0  # seconds after its last answer that somebody is expected to answer again: three looks in a row failed
+MOST_NEIGHBOURS = 32
+MOST_WITNESSES = 3  # neighbours that are asked, besides the gateway
+LATELY = 600.0  # seconds after which a neighbour that was only overheard is forgotten
+
+_ARP = struct.Struct("!HHBBH6s4s6s4s")
+_ETHERNET = struct.Struct("!6s6sH")
+_EVERYBODY = b"\xff" * 6
+_NOBODY = bytes(6)
+_VIRTUAL = bytes.fromhex("00005e0001")
+
+
+class Voice:
+    """Somebody on the segment: when was it asked, when did it answer, when was it heard at all."""
+
+    __slots__ = ("answered_at", "asked_at", "heard_at", "mac")
+
+    def __init__(self, mac: bytes | None = None, heard_at: float = -NEVER) -> None:
+        self.mac = mac
+        self.heard_at = heard_at
+        self.asked_at = self.answered_at = -NEVER
+
+
+class Segment:
+    """One interface. `own`: this node's address there; `gateways`: witnesses from the configuration."""
+
+    def __init__(self, interface: str, device: str, own: str, gateways: tuple[str, ...]) -> None:
+        self.interface, self.device, self.own = interface, device, own
+        self.up, self.mac = False, _NOBODY
+        self.addresses: tuple[str, ...] = (own,)
+        """All own addresses, for the peer."""
+        self.peer: Voice | None = None
+        self.peer_address = b""
+        self.round_trip = 0.0
+        """Seconds that the slowest answer took lately."""
+        self._own = IPv4Address(own).packed
+        self._gateways = {IPv4Address(gateway).packed: Voice(None) for gateway in gateways}
+        self._neighbours: dict[bytes, Voice] = {}
+
+    def link(self, up: bool, mac: bytes) -> None:
+        """The port got or lost its carrier; `mac` is its own."""
+        self.up, self.mac = up, mac or self.mac
+
+    def meet(self, address: str, mac: bytes) -> bool:
+        """The peer's own address and MAC here, as it told over the heartbeat; whether that is news."""
+        packed = IPv4Address(address).packed
+        if self.peer is not None and self.peer.mac == mac and self.peer_address == packed:
+            return False
+        self.peer, self.peer_address = Voice(mac), packed
+        self._neighbours = {a: v for a, v in self._neighbours.items() if a != packed and v.mac != mac}
+        return True
+
+    def lose(self) -> None:
+        """The peer has no port here, or none with carrier."""
+        self.peer = None
+
+    def expects_answer(self, now: float) -> bool:
+        """Whether the peer answered here lately."""
+        return self.peer is not None and now - self.peer.answered_at < USUAL
+
+    def answers(self, now: float) -> bool:
+        """Whether the peer answered the last time that it was asked; an answer may take half a second."""
+        return self.expects_answer(now) and self.peer is not None and self.peer.answered_at >= self.peer.asked_at
+
+    def witness_since(self, then: float) -> str | None:
+        """The address of somebody other than the peer who answered after `then`."""
+        for address, voice in (*self._gateways.items(), *self._neighbours.items()):
+            if voice.answered_at >= then:
+                return str(IPv4Address(address))
+        return None
+
+    def witnesses(self, now: float) -> list[str]:
+        """Who besides the peer is expected to answer."""
+        voices = (*self._gateways.items(), *self._neighbours.items())
+        return [str(IPv4Address(address)) for address, voice in voices if now - voice.answered_at < USUAL]
+
+    def probes(self, now: float) -> list[Send]:
+        """One request to the peer and one to each witness."""
+        asked = list(self._gateways.items())
+        lately = [(a, v) for a, v in self._neighbours.items() if now - max(v.heard_at, v.answered_at) < LATELY]
+        lately.sort(key=lambda one: max(one[1].heard_at, one[1].answered_at), reverse=True)
+        asked += lately[:MOST_WITNESSES]
+        if self.peer is not None:
+            asked.insert(0, (self.peer_address, self.peer))
+        return [self._ask(address, voice, now) for address, voice in asked]
+
+    def hear(self, frame: bytes, now: float) -> None:
+        """An ARP frame arrived here: an answer, or something overheard."""
+        if len(frame) < 42:
+            return
+        *shape, operation, mac, address, _, target = _ARP.unpack_from(frame, 14)
+        if shape != [1, 0x800, 6, 4] or frame[6:12] != mac or mac == self.mac or mac[:5] == _VIRTUAL:
+            return
+        answers = operation == 2 and target == self._own
+        if self.peer is not None and self.peer_address == address and answers and mac == self.peer.mac:
+            self._answered(self.peer, now)
+        if self.peer is not None and (self.peer_address == address or mac == self.peer.mac):
+            return  # no witness of its own death, under whatever address
+        voice = self._gateways.get(address)
+        if voice is None:
+            voice = self._neighbour(address, now)
+        if voice is None:
+            return
+        voice.heard_at, voice.mac = now, mac
+        if answers:
+            self._answered(voice, now)
+
+    def _answered(self, voice: Voice, now: float) -> None:
+        if voice.asked_at <= voice.answered_at:
+            return  # nobody asked since
+        self.round_trip = max(min(now - voice.asked_at, 0.5), self.round_trip * 0.9)
+        voice.answered_at = now
+
+    def _neighbour(self, address: bytes, now: float) -> Voice | None:
+        if address in (self._own, bytes(4)):
+            return None
+        if address not in self._neighbours:
+            if len(self._neighbours) >= MOST_NEIGHBOURS:
+                oldest = min(self._neighbours, key=lambda a: self._neighbours[a].heard_at)
+                del self._neighbours[oldest]
+            self._neighbours[address] = Voice()
+        return self._neighbours[address]
+
+    def _ask(self, address: bytes, voice: Voice, now: float) -> Send:
+        voice.asked_at = now
+        body = _ARP.pack(1, 0x800, 6, 4, 1, self.mac, self._own, _NOBODY, address)
+        return Send(self.device, _ETHERNET.pack(voice.mac or _EVERYBODY, self.mac, 0x806) + body)

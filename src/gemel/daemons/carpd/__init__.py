@@ -1,0 +1,7 @@
+"""carpd: CARP on this machine. `python -m gemel.daemons.carpd [--run-dir DIR] [--stop-step]`
+
+One thread speaks the protocol (`loop`): it waits for packets, links, questions and its one deadline, and makes no call
+that could wait for the kernel's big network lock or for a disk. `hands` has the threads that may wait: addresses and
+memberships, the talk with flowd, and the log. `ports` are its sockets, `report` is what it says about itself,
+`stop_step` what has to be done after it has ended.
+"""
