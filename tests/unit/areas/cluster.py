@@ -1,5 +1,6 @@
 """The recipe's two nodes as configurations, made by the same edits as on the command line, in the same words."""
 
+import functools
 from typing import Any
 
 from gemel.areas.every import SCHEMA
@@ -22,6 +23,7 @@ def added(config: Config, area: str, key: str, position: str = "bottom", **value
     return changed(config, area, "add", "", position, id=key, **values)
 
 
+@functools.cache
 def node(number: int) -> Config:
     """A node after the recipe's SYNC interface: 1 has the addresses .201 .2 .2, 2 has .202 .3 .3."""
     config = SCHEMA.default()
@@ -36,6 +38,7 @@ def node(number: int) -> Config:
     return changed(config, "interfaces", "set", "wan", gateway="WANGW")
 
 
+@functools.cache
 def primary() -> Config:
     """The first node when the recipe has been carried out, with one of everything else."""
     config = node(1)

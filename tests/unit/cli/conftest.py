@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+import typer
+import typer.testing
 from typer.testing import CliRunner
 
 from gemel.cli.main import build
@@ -22,6 +23,7 @@ from tests.unit.daemons.agent import ROOT, Agent, running
 from tests.unit.facts.test_status import WELL
 
 APP = build()
+COMMAND: Any = typer.main.get_command(APP)
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Shell:
     def config(self) -> Config:
         return self.agent.desk.config
 
-    def run(self, line: str, given: str = "", **more: str) -> Result:
+    def run(self, line: str, given: str = "", **more: str) -> Any:
         """A command without its ``gemel``; `more` are options whose values have spaces."""
         options = [part for name, value in more.items() for part in (f"--{name.replace('_', '-')}", value)]
         return CliRunner().invoke(APP, [*line.split(), *options], input=given)
@@ -60,6 +62,8 @@ class Shell:
 
 
 def _shell(folder: Path, monkeypatch: pytest.MonkeyPatch, blank: bool) -> Iterator[Shell]:
+    # The tree of commands is built once, not for each command.
+    monkeypatch.setattr(typer.testing, "_get_command", lambda _: COMMAND)
     agent = running(folder, blank)
     path = str(folder / "agent.sock")
     monkeypatch.setattr(paths, "AGENT_DOOR", path)

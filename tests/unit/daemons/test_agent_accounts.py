@@ -1,5 +1,6 @@
 """Who may come in, and what for; a right that is taken is gone at once."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -29,14 +30,21 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+@functools.cache
+def staffed() -> Config:
+    """A node with an account of each kind, all with one password."""
+    fields = hashed("admin", PASSWORD)
+    config = changed(node(1), "admin", **fields)
+    for name, privileges in (("ann", "all"), ("bob", "read-only"), ("sync", "ha-sync"), ("nil", "")):
+        config = added(config, "users", name, name=name, privileges=privileges, **fields)
+    return config
+
+
 class Office:
     """A configuration with accounts, and a clock that somebody turns."""
 
     def __init__(self) -> None:
-        self.config: Config = changed(node(1), "admin", **hashed("admin", PASSWORD))
-        for name, privileges in (("ann", "all"), ("bob", "read-only"), ("sync", "ha-sync"), ("nil", "")):
-            fields = hashed(name, PASSWORD)
-            self.config = added(self.config, "users", name, name=name, privileges=privileges, **fields)
+        self.config = staffed()
         self.now = 1000.0
         self.access = Access(lambda: self.config, lambda: self.now)
 

@@ -16,16 +16,18 @@ def refused(seconds_ago: float) -> Received:
 
 
 @pytest.mark.parametrize(
-    ("seconds_ago", "push", "pushes", "remembered"),
+    ("seconds_ago", "push", "since", "pushes", "remembered"),
     [
-        (1.0, PushStatus("refused", since=time.time()), True, True),
-        (1.0, PushStatus("in sync", since=time.time() - 60), True, True),  # taken before the peer meant to push, too
-        (1.0, PushStatus("in sync", since=time.time()), True, False),
-        (REFUSAL_LASTS + 1, PushStatus("refused", since=time.time()), True, False),
-        (REFUSAL_LASTS + 1, PushStatus(), False, True),  # a secondary's last refusal stays until a push succeeds
+        (1.0, "refused", 0.0, True, True),
+        (1.0, "in sync", 60.0, True, True),  # taken before the peer meant to push, too
+        (1.0, "in sync", 0.0, True, False),
+        (REFUSAL_LASTS + 1, "refused", 0.0, True, False),
+        (REFUSAL_LASTS + 1, "off", 0.0, False, True),  # a secondary's last refusal stays until a push succeeds
     ],
 )
 def test_a_refusal_is_shown_as_long_as_it_is_true(
-    seconds_ago: float, push: PushStatus, pushes: bool, remembered: bool
+    seconds_ago: float, push: str, since: float, pushes: bool, remembered: bool
 ) -> None:
-    assert (_still_true(refused(seconds_ago), push, pushes).problem is not None) == remembered
+    stands = PushStatus(push, since=time.time() - since)
+
+    assert (_still_true(refused(seconds_ago), stands, pushes).problem is not None) == remembered
