@@ -38,6 +38,7 @@ from gemel.carp.wire import virtual_mac
 from gemel.control.carpd import QUESTIONS, CarpStatus, Demote, Promote, ReloadCarp
 from gemel.control.door import Caller, Door, Refused
 from gemel.daemons.carpd.hands import AddressHand, FlowdHand
+from gemel.daemons.carpd.news import AgentHand
 from gemel.daemons.carpd.ports import Ports
 from gemel.daemons.carpd.report import carp_report
 from gemel.daemons.carpd.settings import read_settings
@@ -64,6 +65,7 @@ class Carpd:
         self._up: dict[str, bool] = {}
         self._addresses = AddressHand(clock)
         self._flowd = FlowdHand(f"{run_dir}/flowd.sock", self.post)
+        self._agent = AgentHand(f"{run_dir}/agent.sock")
         self._poll = select.epoll()
         self._ports = Ports(self._poll)
         self._retry_at = math.inf
@@ -79,9 +81,7 @@ class Carpd:
             Flush: lambda do: self._flowd.flush(do.seconds),
             AwaitStates: lambda do: self._flowd.await_states(),
             TellRole: lambda do: self._flowd.tell_role(do.master),
-            Report: lambda do: log.info(
-                "%s vhid %d: %s -> %s: %s", do.interface, do.vhid, do.before, do.after, do.reason
-            ),
+            Report: self._tell,
             Quit: lambda do: setattr(self, "_quit", True),
         }
         self.node = self._first_node()
@@ -134,6 +134,10 @@ class Carpd:
             if type(action) is Send:
                 outcome = Sent if self._sent else SendFailed
                 self._perform(self.node.handle(outcome(action.device), now), now)
+
+    def _tell(self, do: Report) -> None:
+        log.info("%s vhid %d: %s -> %s: %s", do.interface, do.vhid, do.before, do.after, do.reason)
+        self._agent.roles_changed()
 
     def _send(self, do: Send) -> None:
         self._sent = self._ports.send(do.device, do.frame)
