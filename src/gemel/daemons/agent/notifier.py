@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gemel.areas.notifications import NOTIFICATIONS
 from gemel.areas.system import SYSTEM
@@ -33,9 +34,17 @@ class _Outgoing:
 class Notifier:
     """Gets every event, tells those that are wanted. `failed` gets an event when telling failed for good."""
 
-    def __init__(self, config: Callable[[], Config], failed: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        failed: Callable[[Event], None],
+        mail: Callable[[MailServer, str, tuple[str, ...], str, str], None] = send_mail,
+        hook: Callable[[str, dict[str, Any]], None] = post_webhook,
+    ) -> None:
         self._config = config
         self._failed = failed
+        self._mail = mail
+        self._hook = hook
         self._events: queue.Queue[Event] = queue.Queue(WAITING)
         self._digest = Digest("")
         self._out: list[_Outgoing] = []
@@ -59,13 +68,17 @@ class Notifier:
             dues = [*(o.due for o in self._out), *([self._digest.deadline] if self._digest.deadline else [])]
             try:
                 event = self._events.get(timeout=max(0.0, min(dues) - now) if dues else None)
-                self._digest.add(event, self._config()[NOTIFICATIONS].events, time.monotonic())
+                self.take(event, time.monotonic())
             except queue.Empty:
                 pass
             try:
                 self.work(time.monotonic())
             except Exception:
                 log.exception("notifications")
+
+    def take(self, event: Event, now: float) -> None:
+        """An event that may be worth telling."""
+        self._digest.add(event, self._config()[NOTIFICATIONS].events, now)
 
     def work(self, now: float) -> None:
         """Send what is due."""
@@ -87,7 +100,7 @@ class Notifier:
         settings, notice, node = config[NOTIFICATIONS], one.notice, config[SYSTEM].hostname
         if one.by == "webhook" and settings.webhook:
             events = [encode(e) for e in notice.events]
-            post_webhook(
+            self._hook(
                 settings.webhook, {"node": node, "subject": notice.subject, "text": notice.text, "events": events}
             )
         elif one.by == "mail" and settings.smtp_server and settings.recipients:
@@ -95,7 +108,7 @@ class Notifier:
                 settings.smtp_server, settings.smtp_port, settings.smtp_tls, settings.username, settings.password
             )
             sender = settings.sender or f"gemel@{node}.{config[SYSTEM].domain or 'invalid'}"
-            send_mail(server, sender, settings.recipients, notice.subject, notice.text)
+            self._mail(server, sender, settings.recipients, notice.subject, notice.text)
 
     def _later(self, one: _Outgoing, why: str, now: float) -> None:
         log.warning("not told: %s", why)
