@@ -3,7 +3,6 @@
 import heapq
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -22,6 +21,7 @@ ORIG, REPLY, STATUS, PROTOINFO, TIMEOUT, COUNTERS_ORIG, COUNTERS_REPLY = 1, 2, 3
 IP, PROTO = 1, 2
 SEEN_REPLY, ASSURED, DYING = 0x2, 0x4, 0x200
 _U32 = struct.Struct("!I").unpack_from
+_IP_HEADS = (struct.pack("=HH", 20, IP | 0x8000), struct.pack("=HH", 44, IP | 0x8000))  # IPv4, IPv6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _tuple(data: bytes) -> _Tuple:
     return _Tuple(proto[1][0], *addresses, *ports)
 
 
-def read_state(message: bytes) -> tuple[StateRow, _Tuple]:
+def read_state(message: bytes) -> StateRow:
     """A row of the listing.
 
     Raises:
@@ -111,7 +111,7 @@ def read_state(message: bytes) -> tuple[StateRow, _Tuple]:
     name = PROTOCOLS.get(first.protocol, str(first.protocol))
     there_and_back = (reply.destination, reply.destination_port) == (first.source, first.source_port)
     here_and_there = (reply.source, reply.source_port) == (first.destination, first.destination_port)
-    row = StateRow(
+    return StateRow(
         protocol=name,
         source=_end(first.source, first.source_port),
         destination=_end(first.destination, first.destination_port),
@@ -120,7 +120,6 @@ def read_state(message: bytes) -> tuple[StateRow, _Tuple]:
         state=_progress(parts.get(PROTOINFO, b""), status),
         expires=_U32(parts[TIMEOUT])[0] if len(parts.get(TIMEOUT, b"")) >= 4 else 0,
     )
-    return row, first
 
 
 def _progress(info: bytes, status: int) -> str:
@@ -134,12 +133,20 @@ def _progress(info: bytes, status: int) -> str:
     return "ASSURED" if status & ASSURED else "REPLIED"
 
 
-def _read_all(messages: Iterable[bytes]) -> Iterator[tuple[StateRow, _Tuple]]:
-    for message in messages:
-        try:
-            yield read_state(message)
-        except Malformed:
-            continue
+def _row(message: bytes) -> StateRow | None:
+    try:
+        return read_state(message)
+    except Malformed:
+        return None
+
+
+def _brief(message: bytes) -> tuple[int, bytes, bytes] | None:
+    """Protocol, source and destination of the first packet. In every listing they stand at the same places."""
+    if len(message) >= 80 and message[24:28] in _IP_HEADS and message[22] == ORIG:
+        if message[28] == 8:
+            return message[52], message[32:36], message[40:44]
+        return message[76], message[32:48], message[52:68]
+    return None
 
 
 def _states(sources: Sources, options: Options) -> States:
@@ -149,16 +156,22 @@ def _states(sources: Sources, options: Options) -> States:
     protocols: Counter[str] = Counter()
     senders: Counter[bytes] = Counter()
     receivers: Counter[bytes] = Counter()
-    for row, first in _read_all(sources["conntrack"]):
-        total += 1
-        if wanted and not matches(_as_text(row), wanted):
+    for message in sources["conntrack"]:
+        brief = _brief(message)
+        if brief is None:
             continue
+        total += 1
+        if wanted or len(rows) < limit:  # the rest of a table of a million is counted, not read
+            row = _row(message)
+            if row is None or (wanted and not matches(_as_text(row), wanted)):
+                continue
+            if len(rows) < limit:
+                rows.append(row)
         matching += 1
-        protocols[row.protocol] += 1
-        senders[first.source] += 1
-        receivers[first.destination] += 1
-        if len(rows) < limit:
-            rows.append(row)
+        protocol, source, destination = brief
+        protocols[PROTOCOLS.get(protocol, str(protocol))] += 1
+        senders[source] += 1
+        receivers[destination] += 1
     return States(
         tuple(rows), total, matching, dict(protocols), _top(senders), _top(receivers), _creators(sources["status"])
     )

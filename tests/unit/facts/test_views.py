@@ -51,13 +51,13 @@ SIX = state(6, ("2001:db8::1", "2001:db8::2", (9, 22)), ("2001:db8::2", "2001:db
 
 
 def test_a_translated_connection_reads_as_people_say_it() -> None:
-    row, _ = read_state(OUT)
+    row = read_state(OUT)
     assert encode(row) == {
         "protocol": "tcp", "source": "192.168.1.50:1234", "destination": "203.0.113.9:443", "state": "ESTABLISHED",
         "translated": "198.51.100.200:50000", "forwarded": "", "expires": 300,
     }  # fmt: skip
-    assert read_state(ASKED)[0].state == "UNREPLIED" and read_state(ASKED)[0].translated == ""
-    assert read_state(SIX)[0].source == "[2001:db8::1]:9"
+    assert read_state(ASKED).state == "UNREPLIED" and read_state(ASKED).translated == ""
+    assert read_state(SIX).source == "[2001:db8::1]:9"
 
 
 def test_states_are_filtered_counted_and_ranked() -> None:
@@ -67,6 +67,15 @@ def test_states_are_filtered_counted_and_ranked() -> None:
     assert answer.by_protocol == {"tcp": 3}
     assert [(t.address, t.states) for t in answer.sources] == [("192.168.1.50", 3)]
     assert [(c.host_id, c.this_node) for c in answer.creators] == [("1", True), ("2", False)]
+
+
+def test_what_is_only_counted_is_counted_as_what_is_read() -> None:
+    table = [OUT, ASKED, SIX, SIX, b"\0" * 90, OUT[:40]]
+    status = node_status()
+    counted, read = (STATES.read({"conntrack": iter(table), "status": status}, {"limit": n}) for n in ("0", "100"))
+    assert counted.rows == () and len(read.rows) == 4
+    assert (counted.total, counted.matching, counted.by_protocol) == (4, 4, {"tcp": 3, "udp": 1})
+    assert (counted.sources, counted.destinations) == (read.sources, read.destinations)
 
 
 def test_rates_follow_counters_and_survive_a_restart_of_one() -> None:

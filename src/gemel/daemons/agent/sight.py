@@ -83,7 +83,7 @@ class Sight:
         if revision is None:
             return
         by = revision.origin
-        text = f"revision {revision.number} runs: {revision.message} (from {by.where})"
+        text = f"revision {revision.number} runs: {revision.message} ({by.where})"
         self.observer.record(Event(by.when, CONFIG, by.who, text, None, {"revision": revision.number}))
 
     def logged_in(self, username: str, remote: str, worked: bool) -> None:
