@@ -6,4 +6,9 @@ desk          the configuration: show, change, diff, apply, restore
 accounts      passwords, sessions, who may ask what
 peer          what synchronisation needs of this node
 report        the status, gathered from the daemons
+sight         all that only looks, wired together:
+  observer      looks once a second and at once when a role changes; remembers, wakes whoever waits for news
+  views         fetches what facts are made of
+  gateways      asks the gateways now and then
+  notifier      mail and webhook
 """
