@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address
 from typing import Any
 
 from gemel.core.area import Area
@@ -58,16 +58,27 @@ def _searched(area: Area[Any], items: list[Item], search: str, words: Words) -> 
     looked_for = search.lower().split()
     if not looked_for or area.item is None:
         return items
-    fields = [n for n, info in area.item.model_fields.items() if not is_marked(info, "secret")]
-    return [i for i in items if all(w in _text(i, fields, words) for w in looked_for)]
+    kinds = area.item.model_fields.items()
+    fields = [(n, _Read(n, words)) for n, i in kinds if i.annotation is not bool and not is_marked(i, "secret")]
+    texts = (" ".join([read[getattr(i, name)] for name, read in fields]) for i in items)
+    return [i for i, text in zip(items, texts, strict=True) if all(w in text for w in looked_for)]
 
 
-def _text(item: Item, fields: list[str], words: Words) -> str:
-    """What people see of an item, in lower case."""
-    values = {name: getattr(item, name) for name in fields}
-    shown = {**values, **words({k: v for k, v in values.items() if isinstance(v, str)})}
-    flat = (" ".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in shown.values() if v not in ("", None))
-    return " ".join(flat).lower()
+class _Read(dict[Any, str]):
+    """Value of a field -> what people see of it, in lower case; read once, as thousands of items share few values."""
+
+    def __init__(self, name: str, words: Words) -> None:
+        super().__init__()
+        self._name = name
+        self._words = words
+
+    def __missing__(self, value: Any) -> str:
+        if isinstance(value, str):
+            text = self._words({self._name: value}).get(self._name, value)
+        else:
+            text = " ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+        self[value] = text.lower()
+        return self[value]
 
 
 def _sorted(area: Area[Any], items: list[Item], sort: str, words: Words) -> list[Item]:
@@ -86,11 +97,12 @@ def _order(value: Any, name: str, words: Words) -> tuple[int, int, str]:
     if not isinstance(value, str):
         return (2, len(value), "")
     text = words({name: value}).get(name, value)
-    for parse in (ip_address, ip_interface):
-        try:
-            address = parse(text)
-        except ValueError:
-            continue
-        return (1, int(address), text)
+    if not text[:1].isdigit() and ":" not in text:
+        return (2, 0, text.lower())
     low = text.partition("-")[0]
-    return (1, int(low), text) if low.isdecimal() else (2, 0, text.lower())
+    if low.isdecimal():
+        return (1, int(low), text)
+    try:
+        return (1, int(ip_address(text.partition("/")[0])), text)
+    except ValueError:
+        return (2, 0, text.lower())

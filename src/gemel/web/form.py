@@ -59,11 +59,8 @@ class Field:
 
 def fields_of(area: Area[Any], model: type[Model], choices: Choices) -> dict[str, Field]:
     """The fields of a model, by name, in its order."""
-    return {
-        name: _field(area.name, name, info, choices)
-        for name, info in model.model_fields.items()
-        if name not in NEVER
-    }
+    found = (_field(area.name, n, info, choices) for n, info in model.model_fields.items() if n not in NEVER)
+    return {field.name: field for field in found}
 
 
 def _field(area: str, name: str, info: FieldInfo, choices: Choices) -> Field:
@@ -207,7 +204,7 @@ def read(fields: Iterable[Field], form: Fields, editing: bool) -> tuple[dict[str
                 wrong.append(Finding(name, "the two entries differ", "error"))
             elif entered or not editing:
                 values[name] = entered
-        elif name in form or field.kind in ("bool", "choices"):
+        elif name in form or f"{name}-text" in form or field.kind in ("bool", "choices"):
             values[name] = _value(field, form)
             if str(values[name]).removeprefix("!") in TEXT_ENDPOINTS and field.kind == "endpoint":
                 wrong.append(Finding(name, "enter an address, a network or the name of an alias", "error"))

@@ -177,6 +177,8 @@ class AreaPages:
         self, visit: Visit, key: str, fields: Mapping[str, Field], values: dict[str, Any], etag: str,
         wrong: Wrong = NOTHING_WRONG, status: int = 200,
     ) -> Response:  # fmt: skip
+        if "password_hash" in values:
+            values = {**values, "password": values["password_hash"]}
         return visit.show(
             self.form_template, status, area=self.area, fields=fields, values={**defaults(fields), **values},
             etag=etag, wrong=wrong, key=key, new=key == NEW, address=visit.address, back=self._list_of(values),

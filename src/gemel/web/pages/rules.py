@@ -32,7 +32,7 @@ class RulesPages(AreaPages):
 
     def meant(self, visit: Visit, values: dict[str, Any]) -> dict[str, Any]:
         meant = super().meant(visit, values)
-        return meant if meant["protocol"] == "icmp" else {**meant, "icmp_types": []}
+        return meant if meant.get("protocol", "icmp") == "icmp" else {**meant, "icmp_types": []}
 
     def beside_form(self, visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
         return {"with_ports": " ".join(PORT_PROTOCOLS)}

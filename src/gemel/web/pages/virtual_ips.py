@@ -44,7 +44,7 @@ class VirtualIpPages(AreaPages):
         return {**super().starting(visit, fields), "vhid": free}
 
     def meant(self, visit: Visit, values: dict[str, Any]) -> dict[str, Any]:
-        if values["type"] == "carp":
+        if values.get("type", "carp") == "carp":
             return values
         # What only CARP has is hidden on the page for other types, and not meant.
         kept = {k: v for k, v in values.items() if k not in ("base", "skew", "password")}
