@@ -170,7 +170,7 @@ class Segment:
         return True
 
     def stop_step(self, host: str) -> None:
-        command = (sys.executable, "-m", "gemel.daemons.carpd", "--stop-step", "--run-dir", self.run_dir(host))
+        command = (sys.executable, "-m", "gemel.daemons.carpd.stop_step", self.run_dir(host))
         self.inside(host, *command)
 
     def end_carpds(self) -> None:

@@ -45,6 +45,7 @@ class Happening(StrEnum):
     PEER_LEAVES = "an advert with an interval longer than my patience"
     SILENCE = "the master-down time is over"
     PEER_DEAD = "the master is dead"
+    PEER_RESIGNED = "the master says over the heartbeat that it no longer is"
     PEER_YIELDED = "the other master of the same VHID has yielded"
     ADVERT_DUE = "the interval is over"
     ANNOUNCE_DUE = "the addresses are to be announced again"
@@ -79,6 +80,7 @@ TABLE: dict[tuple[State, Happening], tuple[State, tuple[Step, ...]]] = {
 
     (S.BACKUP, H.SILENCE):          (S.MASTER, _RISE),
     (S.BACKUP, H.PEER_DEAD):        (S.MASTER, _RISE),
+    (S.BACKUP, H.PEER_RESIGNED):    (S.MASTER, _RISE),
     (S.BACKUP, H.PEER_TRAILS):      (S.MASTER, _RISE),
     (S.BACKUP, H.PEER_LEAVES):      (S.MASTER, _RISE),
     (S.BACKUP, H.FORCED_MASTER):    (S.MASTER, _RISE),

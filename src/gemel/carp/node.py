@@ -247,7 +247,7 @@ class Node:
         refused = self.peer.hear(event.payload, now)
         if refused:
             self.ledger.counters[refused] += 1
-        return self._healed(self.peer, now)
+        return self._resigned(self.peer, now) + self._healed(self.peer, now)
 
     def _neighbour_heard(self, event: NeighbourHeard, now: float) -> list[Action]:
         if self.peer is not None:
@@ -266,6 +266,17 @@ class Node:
             if machine.master in peer.addresses.get(machine.config.interface, ()):
                 died += machine.happen(Happening.PEER_DEAD, now, peer.verdict)
         return died + actions + self._conclude(now) if died else actions
+
+    def _resigned(self, peer: Peer, now: float) -> list[Action]:
+        resigned = peer.take_resigned()
+        why = f"{peer.partner.address} says that it is no longer master"
+        return [
+            action
+            for machine in self.machines.values() if resigned
+            if (machine.config.interface, machine.config.vhid) in resigned
+            and machine.master in peer.addresses.get(machine.config.interface, ())
+            for action in machine.happen(Happening.PEER_RESIGNED, now, why)
+        ]
 
     def _healed(self, peer: Peer, now: float) -> list[Action]:
         """The one that is left of two masters says so again: hosts and switches may have believed the other."""

@@ -52,12 +52,13 @@ class Peer:
         self.roles: dict[VhidKey, str] = {}
         """The peer's, as it told them last."""
         self.addresses: dict[str, tuple[str, ...]] = {}
-        """The peer's own addresses by interface."""
+        """The peer's own addresses by interface, also where it has lost its carrier."""
         self._talk = beat.Talk(bytes.fromhex(partner.key), session)
         self._own: dict[VhidKey, State] = {}
         self._told = beat.Told()
         self._split: dict[VhidKey, float] = {}
         self._healed: list[VhidKey] = []
+        self._resigned: list[VhidKey] = []
         self._began = now
         self._send_at, self._refresh_at = now, now + 1.0
         self._due = now
@@ -80,6 +81,8 @@ class Peer:
         """This node's roles changed."""
         self._own = roles
         self._tell()
+        self._send_at = now
+        self._arm()
         self._compare(now)
 
     def hear(self, payload: bytes, now: float) -> str:
@@ -190,7 +193,7 @@ class Peer:
 
     def _learn(self, told: beat.Told, now: float) -> None:
         ports = {port.interface: port for port in told.ports}
-        self.addresses = {port.interface: port.addresses for port in told.ports}
+        self.addresses |= {port.interface: port.addresses for port in told.ports}
         for segment in self.segments.values():
             port = ports.get(segment.interface)
             address = next((a for a in port.addresses if "." in a), None) if port else None
@@ -198,7 +201,11 @@ class Peer:
                 segment.lose()
             elif segment.meet(address, port.mac):
                 self._refresh_at = now
-        self.roles = {(interface, vhid): state for interface, vhid, state in told.roles}
+        before, self.roles = self.roles, {(interface, vhid): state for interface, vhid, state in told.roles}
+        self._resigned += [
+            key for key, state in before.items()
+            if state == State.MASTER and self.roles.get(key, State.INIT) != State.MASTER
+        ]
         self._compare(now)
 
     def _compare(self, now: float) -> None:
@@ -221,6 +228,12 @@ class Peer:
         """VHIDs of which this node is the only master again, since this was last asked."""
         healed, self._healed = self._healed, []
         return healed
+
+    def take_resigned(self) -> list[VhidKey]:
+        """VHIDs of which the peer no longer is master, since this was last asked. Without this, one whose port lost
+        its carrier could say so nowhere where its successor would hear it."""
+        resigned, self._resigned = self._resigned, []
+        return resigned
 
     def split(self, now: float) -> list[tuple[VhidKey, bool]]:
         """VHIDs with two masters for longer than a hand-over takes; and whether the peer answers ARP on that

@@ -92,8 +92,8 @@ class Segment:
     def probes(self, now: float) -> list[Send]:
         """One request to the peer and one to each witness."""
         asked = list(self._gateways.items())
-        lately = [(a, v) for a, v in self._neighbours.items() if now - max(v.heard_at, v.answered_at) < LATELY]
-        lately.sort(key=lambda one: max(one[1].heard_at, one[1].answered_at), reverse=True)
+        lately = [(a, v) for a, v in self._neighbours.items() if now - v.heard_at < LATELY]
+        lately.sort(key=lambda one: _worth(one[1], now), reverse=True)
         asked += lately[:MOST_WITNESSES]
         if self.peer is not None:
             asked.insert(0, (self.peer_address, self.peer))
@@ -131,8 +131,7 @@ class Segment:
             return None
         if address not in self._neighbours:
             if len(self._neighbours) >= MOST_NEIGHBOURS:
-                oldest = min(self._neighbours, key=lambda a: self._neighbours[a].heard_at)
-                del self._neighbours[oldest]
+                del self._neighbours[min(self._neighbours, key=lambda a: _worth(self._neighbours[a], now))]
             self._neighbours[address] = Voice()
         return self._neighbours[address]
 
@@ -140,3 +139,8 @@ class Segment:
         voice.asked_at = now
         body = _ARP.pack(1, 0x800, 6, 4, 1, self.mac, self._own, _NOBODY, address)
         return Send(self.device, _ETHERNET.pack(voice.mac or _EVERYBODY, self.mac, 0x806) + body)
+
+
+def _worth(voice: Voice, now: float) -> tuple[bool, float]:
+    """One who answers is worth more than one who is only heard: a scan of the network speaks in many names."""
+    return now - voice.answered_at < USUAL, voice.heard_at

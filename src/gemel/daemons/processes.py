@@ -28,7 +28,7 @@ AGENT = Process("agent", (PYTHON, "-m", "gemel.daemons.agent"))
 CARPD = Process(
     "carpd",
     (PYTHON, "-m", "gemel.daemons.carpd"),
-    stop_step=(PYTHON, "-m", "gemel.daemons.carpd", "--stop-step"),
+    stop_step=(PYTHON, "-m", "gemel.daemons.carpd.stop_step"),
     stops_first=True,
 )
 FLOWD = Process("flowd", (PYTHON, "-m", "gemel.daemons.flowd"))

@@ -13,7 +13,6 @@ from gemel.carp.events import Stopped
 from gemel.control.paths import RUN
 from gemel.daemons.carpd.hands import LogHand
 from gemel.daemons.carpd.loop import Carpd
-from gemel.daemons.carpd.stop_step import stop_step
 
 log = logging.getLogger("carpd")
 
@@ -37,15 +36,10 @@ def become_urgent() -> None:
 
 
 def main() -> int:
-    """Run the daemon, or what has to be done after it."""
+    """Run the daemon."""
     parser = argparse.ArgumentParser(prog="carpd", description="CARP on this machine.")
     parser.add_argument("--run-dir", default=RUN, help="where settings, doors and sockets are")
-    parser.add_argument("--stop-step", action="store_true", help="give up what a dead carpd has left behind, and end")
     arguments = parser.parse_args()
-    if arguments.stop_step:
-        logging.basicConfig(format="%(message)s", level=logging.INFO)
-        stop_step(f"{arguments.run_dir}/carpd.json")
-        return 0
     become_urgent()
     logging.basicConfig(level=logging.INFO, handlers=[LogHand(sys.stderr)], force=True)
     carpd = Carpd(arguments.run_dir)

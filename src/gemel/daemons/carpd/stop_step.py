@@ -1,6 +1,9 @@
 """After carpd: give up what it has left behind, so that the peer takes over at once and nobody else answers.
 
-Runs after each end of carpd, however that came. After an orderly stop there is nothing left to give up, and nothing
+`python -m gemel.daemons.carpd.stop_step [RUN-DIR]`
+
+Runs after each end of carpd, however that came; the sooner it is done, the sooner the peer takes over, so it loads
+little. After an orderly stop there is nothing left to give up, and nothing
 is sent: a bow-out from a node that was not master would only make the real one say its name again.
 """
 
@@ -10,11 +13,13 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import time
 from pathlib import Path
 
 from gemel.carp import wire
 from gemel.carp.settings import Settings, Vhid
+from gemel.control.paths import RUN
 from gemel.core.codec import Malformed, decode
 from gemel.effects.packet import send_once
 from gemel.effects.vip_address import VipAddresses
@@ -67,3 +72,8 @@ def _forget_virtual_macs() -> None:
         until = time.monotonic() + LOCK_PATIENCE
         while time.monotonic() < until and os.waitpid(child, os.WNOHANG) == (0, 0):
             time.sleep(0.002)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    stop_step(f"{sys.argv[1] if len(sys.argv) > 1 else RUN}/carpd.json")
