@@ -78,7 +78,7 @@ def test_webd_is_nobody_and_small(cluster: Lab, visitor: Visitor) -> None:
     found: Any = cluster.exec("fw1", "python3", "-c", """
 import pathlib
 for p in pathlib.Path("/proc").glob("[0-9]*"):
-    if b"gemel.daemons.webd" in (p / "cmdline").read_bytes():
+    if (p / "cmdline").read_bytes().split(b"\\0")[1:3] == [b"-m", b"gemel.daemons.webd"]:
         pss = next(l for l in (p / "smaps_rollup").read_text().splitlines() if l.startswith("Pss:"))
         print(pss.split()[1], p.stat().st_uid)
 """)
