@@ -47,12 +47,14 @@ def carp_settings(config: Config, node: NodeState) -> CarpSettings:
         vhids.append(
             Vhid(interface.id, interface.device, vip.vhid, vip.base, vip.skew, vip.password, addresses, source)
         )
-    syncs = config[HIGH_AVAILABILITY].synchronize_states
+    ha = config[HIGH_AVAILABILITY]
     return CarpSettings(
         vhids=tuple(vhids),
         demotion={"maintenance": MAINTENANCE} if node.maintenance else {},
         enabled=not node.carp_disabled,
-        await_states=AWAIT_STATES if syncs else 0.0,
+        await_states=AWAIT_STATES if ha.synchronize_states else 0.0,
+        preempt=ha.preempt,
+        hold_down=float(ha.hold_down),
         partner=_partner(config) if vhids else None,
     )
 

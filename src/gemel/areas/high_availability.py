@@ -64,6 +64,19 @@ class HighAvailability(Model):
     peer_ip: OptionalIpAddress = field(
         "", label="pfsync Synchronize Peer IP", help="The other node's address on the synchronize interface."
     )
+    preempt: bool = field(
+        True,
+        label="Preempt",
+        help="The node with the lower skew takes the virtual IPs back when it has recovered, and one lost link moves "
+        "all of them. The same on both nodes.",
+    )
+    hold_down: int = field(
+        0,
+        label="Hold-down",
+        help="Seconds that this node waits after its start, or after a link came back, before it preempts: 0 to 3600.",
+        ge=0,
+        le=3600,
+    )
     fast_detection: bool = field(
         True,
         label="Fast failure detection",

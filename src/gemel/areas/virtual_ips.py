@@ -22,6 +22,7 @@ LONGEST_PASSWORD = 19
 """Bytes. The kernel key of BSD's CARP has 20, of which ifconfig uses 19; longer ones would be cut silently there."""
 
 PEER_SKEW = 100
+"""With base 0, where the skew is the whole interval, the peer's is one more instead."""
 HIGHEST_SKEW = 254
 
 
@@ -67,7 +68,12 @@ class VirtualIp(Item):
     )
     vhid: int | None = field(None, label="VHID Group", help="1 to 255, unique on the interface.", ge=1, le=255)
     base: int = field(
-        1, label="Base", help="Advertising frequency, whole seconds; the same on both nodes.", ge=1, le=254
+        1,
+        label="Base",
+        help="Advertising frequency, whole seconds; the same on both nodes. 0 with a skew of at least 1 is faster than "
+        "a second, for pairs of Gemel or OpenBSD.",
+        ge=0,
+        le=254,
     )
     skew: int = field(
         0,
@@ -168,6 +174,8 @@ def _check_carp(vip: VirtualIp, vhids: dict[tuple[str, int], VirtualIp], path: s
         other = vhids.setdefault((vip.interface, vip.vhid), vip)
         if other is not vip:
             yield Problem(f"{path}.vhid", f"VHID {vip.vhid} is used on this interface already, by {other.ip}")
+    if vip.base == 0 and vip.skew == 0:
+        yield Problem(f"{path}.skew", "base 0 needs a skew of at least 1: it alone is the interval, in 1/256 s")
     if not vip.password:
         yield Problem(f"{path}.password", "a CARP VIP needs a password, the same on both nodes")
 
@@ -200,7 +208,9 @@ def _shared(model: VirtualIps, _config: Config) -> VirtualIps:
 
 def _for_peer(model: VirtualIps, _config: Config) -> VirtualIps:
     items = (
-        v.model_copy(update={"skew": min(v.skew + PEER_SKEW, HIGHEST_SKEW)}) if v.type == "carp" else v
+        v.model_copy(update={"skew": min(v.skew + (PEER_SKEW if v.base else 1), HIGHEST_SKEW)})
+        if v.type == "carp"
+        else v
         for v in model.items
     )
     return model.model_copy(update={"items": tuple(items)})

@@ -55,6 +55,7 @@ WHOLE: Final = 240  # a demotion that no configured skew outbids
 LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and its claim
 HELD_UP_FOR = 5.0  # seconds that a node which was late stands back: one stall often follows another
 FLUSH_WITHIN = 0.2  # seconds that the peer has to confirm the states
+HOLD_DOWN = "this node has come back a moment ago"
 TURNS = 3  # send errors until a device counts as deaf, and successes until it counts as well again
 STATES_MISSED_FOR = 300.0  # seconds that it is said after waiting for them was in vain
 _USUAL = (Heard, BeatHeard, NeighbourHeard)
@@ -81,6 +82,7 @@ class Node:
         self._stopping = False
         self._role: bool | None = None
         self._awaiting_until = self._held_up_until = self._flush_until = self._renew_at = NEVER
+        self._held_down_until = NEVER
         self._diagnosed_at = -NEVER
         self._due = NEVER
         self._handlers: dict[type, Callable[[Any, float], list[Action]]] = {
@@ -132,6 +134,8 @@ class Node:
                 derived[f"{one.interface} cannot send"] = WHOLE
         if self._held_up_until != NEVER:
             derived["this node was held up"] = WHOLE
+        if self._held_down_until != NEVER:
+            derived[HOLD_DOWN] = WHOLE
         return {**self.settings.demotion, **self._named, **derived}
 
     # ------------------------------------------------------------------------------------------------------ events
@@ -166,6 +170,8 @@ class Node:
         return actions
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
+        if event.up and self._links.get(event.device) is False:
+            self._hold_down(now)
         self._links[event.device] = event.up
         self._macs[event.device] = event.mac or self._macs.get(event.device, b"")
         self._tell_peer_of_link(event.device)
@@ -228,6 +234,9 @@ class Node:
             actions += self._promoted(Promoted(AWAITING_STATES), now)
         if now >= self._held_up_until:
             self._held_up_until = NEVER
+            actions += self._settle(now)
+        if now >= self._held_down_until:
+            self._held_down_until = NEVER
             actions += self._settle(now)
         if now >= self._flush_until:
             actions += self._settle(now)
@@ -380,11 +389,20 @@ class Node:
 
         One that has VHIDs already is not held back: it may be the only one that knows the states.
         """
-        if not self.settings.await_states or self.machines or not self.settings.vhids:
+        if self.machines or not self.settings.vhids:
+            return []
+        self._hold_down(now)
+        if not self.settings.await_states:
             return []
         self._named[AWAITING_STATES] = WHOLE
         self._awaiting_until = now + self.settings.await_states
         return [AwaitStates()]
+
+    def _hold_down(self, now: float) -> None:
+        """Who comes back may go again: it shows first that it stays. As the only one it serves all the same, since the
+        master-down time ignores demotion."""
+        if self.settings.hold_down:
+            self._held_down_until = now + self.settings.hold_down
 
     def _settle(self, now: float, planned: bool = False) -> list[Action]:
         """Bring every machine to what settings, links and reasons say; a planned step back flushes first."""
@@ -424,7 +442,7 @@ class Node:
         elif self._renew_at == NEVER:
             # Three renewals fit into a lifetime: one may be stalled by a busy kernel, as measured, and one lost.
             self._renew_at = now + min(machine.lifetime for machine in holding) * 0.35
-        own = (self._awaiting_until, self._held_up_until, self._flush_until, self._renew_at)
+        own = (self._awaiting_until, self._held_up_until, self._held_down_until, self._flush_until, self._renew_at)
         self._due = min((*own, *(machine.deadline() for machine in self.machines.values())))
         return actions
 

@@ -5,6 +5,7 @@ shape.
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, ip_address
 
+LONGEST_HOLD_DOWN = 3600
 LONGEST_PASSWORD = 19  # bytes: BSD cuts longer ones silently, ucarp refuses them (reference 1.3)
 
 
@@ -65,6 +66,8 @@ class Settings:
     """False while CARP is temporarily disabled: no VHID takes part."""
     await_states: float = 0.0
     """At process start: stand back until the peer's states are here, at most this many seconds. 0 for not at all."""
+    hold_down: float = 0.0
+    """Seconds that a node which has started, or whose link has come back, stands back before it preempts."""
     partner: Partner | None = None
     """The other node, if there is a pair."""
 
@@ -80,6 +83,8 @@ def complaints(settings: Settings) -> list[str]:
         seen.add((one.device, one.vhid))
         found += [f"{name}: {text}" for text in _complaints_of(one)]
     found += [f"demotion {name!r}: 0 to 240 expected" for name, n in settings.demotion.items() if not 0 <= n <= 240]
+    if not 0 <= settings.hold_down <= LONGEST_HOLD_DOWN:
+        found.append(f"hold-down: 0 to {LONGEST_HOLD_DOWN} seconds expected")
     return found + (_complaints_about(settings.partner) if settings.partner else [])
 
 

@@ -18,7 +18,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 0}, "vhid", "greater than or equal to 1"),
     ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 256}, "vhid", "less than or equal to 255"),
     ("virtual_ips", {**CARP, "address": "198.51.100.9/24"}, "vhid", "needs a VHID"),
-    ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 9, "base": 0}, "base", "greater than"),
+    ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 9, "base": -1}, "base", "greater than"),
     ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 9, "skew": 255}, "skew", "less than"),
     ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 9, "password": ""}, "password", "needs a password"),
     ("virtual_ips", {**CARP, "address": "198.51.100.9/24", "vhid": 9, "password": "x" * 20}, "password", "at most 19"),

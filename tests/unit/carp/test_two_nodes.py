@@ -182,3 +182,42 @@ def test_sub_second_carp_takes_over_in_milliseconds():
     assert world.masters() == [one]
     one.die()
     assert until(world, lambda: two.is_master(), 1) <= 33 / 256 + 0.002
+
+
+def test_who_comes_back_waits_out_its_hold_down():
+    world, one, two = settled(hold_down=20.0)
+    one.die()
+    world.run(5)
+    one.boot()
+    world.run(19)
+    assert (one.state(), two.state()) == (State.BACKUP, State.MASTER)
+    assert "this node has come back a moment ago" in one.node.reasons()
+    until(world, lambda: one.is_master("wan") and one.is_master("lan"), 3)
+    assert not one.node.reasons()
+
+
+def test_a_link_that_comes_back_begins_the_hold_down_anew():
+    world, one, two = settled(hold_down=20.0)
+    world.run(30)
+    for up in (False, True):
+        one.links["lan"] = up
+        one.tell(LinkChanged("lan", up))
+        world.run(5)
+    assert two.is_master("wan") and two.is_master("lan")
+    world.run(10)
+    assert two.is_master("wan") and two.is_master("lan")
+    until(world, lambda: one.is_master("wan") and one.is_master("lan"), 10)
+
+
+def test_alone_a_node_serves_during_its_hold_down():
+    world = World()
+    one = world.add("fw1", vhid(1, "wan", 1), hold_down=60.0)
+    assert until(world, lambda: one.is_master(), 4) <= 3.1
+
+
+def test_base_0_is_faster_than_a_second():
+    world, one, two = pair(skews=(10, 11), base=0)
+    world.run(3)
+    assert (one.state(), two.state()) == (State.MASTER, State.BACKUP)
+    one.die()
+    assert until(world, two.is_master, 1) <= 3 * 11 / 256 + 0.002
