@@ -6,7 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from gemel.cli.console import Json, call, out, print_json, print_table
-from gemel.control.agent import AskFingerprints, EnableCarp, Maintenance, PinPeer, Status, SyncNow
+from gemel.control.agent import (
+    AskFingerprints,
+    CarpScan,
+    EnableCarp,
+    Maintenance,
+    PinPeer,
+    Status,
+    SyncNow,
+    TestVirtualMac,
+)
 
 COLOURS = {"MASTER": "green", "BACKUP": "yellow", "INIT": "red", "DISABLED": "dim"}
 
@@ -133,6 +142,39 @@ def carp_enable() -> None:
 def carp_disable() -> None:
     """Temporarily disable CARP: give up all virtual IPs until it is enabled, or the node reboots."""
     call(EnableCarp(False))
+
+
+@carp.command("scan")
+def carp_scan(
+    interface: Annotated[str, typer.Argument(help="Id or description; all interfaces without one.")] = "",
+    seconds: Annotated[float, typer.Option(help="How long to listen, at most 60.", min=1, max=60)] = 4.0,
+    as_json: Json = False,
+) -> None:
+    """Listen for CARP and VRRP: which VHIDs are in use, by whom, and which are free."""
+    report = call(CarpScan(interface, seconds))
+    if as_json:
+        print_json(report)
+        return
+    rows = [[h.interface, str(h.vhid), h.kind, h.source, h.says, h.whose or "a stranger's"] for h in report.heard]
+    heading = ["Interface", "VHID", "Kind", "Sender", "Says", "Whose"]
+    print_table(heading, rows, f"Nobody spoke CARP or VRRP within {seconds:g} s.")
+    for where, free in report.free.items():
+        out.print(f"free on {where}: {', '.join(map(str, free))}, ...")
+
+
+@carp.command("test-mac")
+def carp_test_mac(
+    interface: Annotated[str, typer.Argument(help="Id or description of the interface.")], as_json: Json = False
+) -> None:
+    """Does this network deliver frames to a virtual MAC? Hypervisors often drop them."""
+    report = call(TestVirtualMac(interface))
+    if as_json:
+        print_json(report)
+    else:
+        colour = {"works": "green", "fails": "red"}.get(report.verdict, "yellow")
+        out.print(f"[{colour}]{report.verdict}[/]: {_plain(report.text)}", soft_wrap=True)
+    if report.verdict == "fails":
+        raise typer.Exit(1)
 
 
 def _is_on(switch: str) -> bool:

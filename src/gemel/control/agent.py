@@ -289,6 +289,54 @@ class EnableCarp(Question[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Overheard:
+    """Somebody who speaks for a VHID on an interface: CARP, VRRPv2 or VRRPv3. `whose` is "ours" for a VHID
+    that is configured here, and empty for a stranger's."""
+
+    interface: str
+    vhid: int
+    kind: str
+    source: str
+    says: str
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What was heard, and VHIDs that nobody uses, by interface."""
+
+    heard: tuple[Overheard, ...]
+    free: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CarpScan(Question[ScanReport]):
+    """Listen for CARP and VRRP, `seconds` long (at most 60), on one interface (id or description) or on all."""
+
+    interface: str = ""
+    seconds: float = 4.0
+    token: str = ""
+    answer_shape = ScanReport
+
+
+@dataclass(frozen=True, slots=True)
+class MacReport:
+    """`verdict`: works, fails, or unknown; `text` says what it means and what to change."""
+
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestVirtualMac(Question[MacReport]):
+    """Does the network of this interface deliver frames to and from a virtual MAC?"""
+
+    interface: str
+    token: str = ""
+    answer_shape = MacReport
+
+
+@dataclass(frozen=True, slots=True)
 class SyncNow(Question[None]):
     """Push the configuration to the peer now; how it went is in the status."""
 
@@ -435,7 +483,7 @@ class RolesChanged(Question[None]):
 QUESTIONS = (
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
     Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, LogoutEverywhere, AskFrame, AskChoices,
-    AskFact, News, RolesChanged,
+    AskFact, News, RolesChanged, CarpScan, TestVirtualMac,
 )  # fmt: skip
 
 READING = (

@@ -22,6 +22,7 @@ from gemel.daemons.agent.accounts import Access, hashed, password_edits
 from gemel.daemons.agent.desk import Desk, Made
 from gemel.daemons.agent.pages import Around, choices, frame, listed
 from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.segments import scanned, tested
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.effects.look import octets
@@ -67,6 +68,8 @@ class Answers:
             ask.Status: lambda *_: self.status(),
             ask.Maintenance: lambda q, _: self._desk.set_node(replace(self._desk.node, maintenance=q.on)),
             ask.EnableCarp: lambda q, _: self._desk.set_node(replace(self._desk.node, carp_disabled=not q.on)),
+            ask.CarpScan: lambda q, _: scanned(self._desk.config, q.interface, q.seconds),
+            ask.TestVirtualMac: lambda q, _: tested(self._desk.config, q.interface),
             ask.SyncNow: lambda *_: self._sync_now(),
             ask.AskFingerprints: lambda *_: self._fingerprints(),
             ask.PinPeer: self._pin,

@@ -1,0 +1,79 @@
+"""What a person can try on an interface before CARP is set up there: a scan for VHIDs, and the virtual MAC's test."""
+
+from gemel.areas.gateways import GATEWAYS
+from gemel.areas.interfaces import INTERFACES, Interface
+from gemel.areas.virtual_ips import VIRTUAL_IPS
+from gemel.carp.scan import Sighting, free
+from gemel.control.agent import MacReport, Overheard, ScanReport
+from gemel.control.door import Refused
+from gemel.core.config import Config
+from gemel.effects.segment import answers, neighbours, scan
+
+LONGEST = 60.0  # seconds
+QUICK_LOOK = 2.5  # seconds: two adverts of one second
+
+CURE = (
+    "a switch or hypervisor drops them: allow promiscuous mode, forged transmits and MAC address changes on its port "
+    "group, and look at port security"
+)
+
+
+def scanned(config: Config, named: str, seconds: float) -> ScanReport:
+    """Listen on the interface of that id or description, or on all.
+
+    Raises:
+        Refused: there is no such interface, or it cannot be listened on.
+    """
+    if not 0 < seconds <= LONGEST:
+        raise Refused(f"1 to {LONGEST:.0f} seconds")
+    interfaces = _chosen(config, named)
+    try:
+        found = scan([i.device for i in interfaces], seconds)
+    except OSError as error:
+        raise Refused(f"cannot listen: {error.strerror or error}") from error
+    ours = {(v.interface, v.vhid) for v in config[VIRTUAL_IPS].items if v.vhid}
+    heard = tuple(
+        Overheard(i.id, s.vhid, s.kind, s.source, s.says, _whose(s, (i.id, s.vhid) in ours))
+        for i in interfaces
+        for s in found[i.device]
+    )
+    taken = {i.id: {s.vhid for s in found[i.device]} | {n for at, n in ours if at == i.id and n} for i in interfaces}
+    return ScanReport(heard, {key: tuple(free(there)) for key, there in taken.items()})
+
+
+def tested(config: Config, named: str) -> MacReport:
+    """Ask the neighbours from the virtual MAC of a free VHID, and see whether the answers come back to it.
+
+    Raises:
+        Refused: there is no such interface, or it is down.
+    """
+    interface = _chosen(config, named)[0]
+    gateways = [g.address for g in config[GATEWAYS].items if g.interface == interface.id and ":" not in g.address]
+    try:
+        asked = list(dict.fromkeys([*gateways, *neighbours(interface.device)]))
+        reachable = answers(interface.device, None, asked)
+        if not reachable:
+            return MacReport("unknown", f"nobody answers ARP on {interface.title}, so nothing can be said")
+        heard = scan([interface.device], QUICK_LOOK)[interface.device]
+        ours = {v.vhid for v in config[VIRTUAL_IPS].items if v.interface == interface.id and v.vhid}
+        vhid = free({s.vhid for s in heard} | ours, 255)[-1]
+        found = answers(interface.device, vhid, reachable)
+    except OSError as error:
+        raise Refused(f"{interface.title}: {error.strerror or error}") from error
+    mac = f"00:00:5e:00:01:{vhid:02x}"
+    if found:
+        return MacReport("works", f"{', '.join(found)} answered to the virtual MAC {mac} on {interface.title}")
+    return MacReport("fails", f"{', '.join(reachable)} answers to the port's own MAC, but not to {mac}: {CURE}")
+
+
+def _whose(seen: Sighting, configured: bool) -> str:
+    return "ours" if configured and seen.kind == "CARP" else ""
+
+
+def _chosen(config: Config, named: str) -> list[Interface]:
+    there = [i for i in config[INTERFACES].items if i.enabled]
+    chosen = [i for i in there if named.lower() in (i.id.lower(), i.title.lower())] if named else there
+    if not chosen:
+        titles = ", ".join(i.title for i in there) or "none"
+        raise Refused(f"there is no enabled interface {named!r}; there are {titles}")
+    return chosen
