@@ -32,7 +32,7 @@ def test_who_may_only_read_is_refused_everything_else(agent: Agent) -> None:
     samples = {
         ask.Change: {"edits": ()}, ask.Restore: {"number": 1}, ask.Import: {"config": {}},
         ask.SetPassword: {"username": "bob", "password": PASSWORD}, ask.Maintenance: {"on": True},
-        ask.EnableCarp: {"on": False}, ask.PinPeer: {"fingerprint": ""},
+        ask.EnableCarp: {"on": False}, ask.PinPeer: {"fingerprint": ""}, ask.TestVirtualMac: {"interface": "wan"},
     }  # fmt: skip
     carried = [q for q in ask.QUESTIONS if "token" in {f.name for f in dataclasses.fields(q)}]
     asked = {q: q(**samples.get(q, {}), token=token) for q in carried if q not in ask.READING}
