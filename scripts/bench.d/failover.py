@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""What traffic notices when the master loses power: Gemel, keepalived, ucarp, on the same wires with the same probe.
+
+    sudo .venv/bin/python scripts/bench.d/failover.py [--cuts N] [--only WORD]        default 5 cuts each
+
+Outage of a 1 kHz UDP flow from the LAN client through NAT to the WAN server, median and worst of N power cuts, in ms.
+The peers get their states by conntrackd with direct injection, and rules of the recipe's NAT written by hand. What is
+not installed is left out. It works in labs of its own.
+
+A keepalived BACKUP is not deaf to the virtual MAC: frames that the switch floods once the dead port is gone are
+forwarded by it before it has noticed anything, and by it alone. Its outage can therefore be shorter than its timers.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from gemel.lab import namespace, recipe
+from gemel.lab.lab import Lab
+from gemel.lab.topology import LAN_VIP, NODES, SWITCH, WAN_VIP
+from gemel.lab.traffic import Traffic
+
+TAG = f"bf{os.getpid() % 100000}"
+AFTER = 1.5  # seconds that are watched after a take-over could have happened
+NFT = f"""
+table inet f {{
+ chain pre {{ type filter hook prerouting priority raw; iifname "sync" notrack; }}
+ chain out {{ type filter hook output priority raw; oifname "sync" notrack; }}
+ chain forward {{ type filter hook forward priority 0; policy drop; ct state established,related accept
+  iifname {{ "lan", "vl" }} accept; }}
+ chain post {{ type nat hook postrouting priority srcnat
+  oifname {{ "wan", "vw" }} ip saddr 192.168.1.0/24 snat ip to {WAN_VIP}; }}
+}}
+"""
+DEAD_WIRES = """
+table bridge cut {
+ chain in { type filter hook prerouting priority -300; iifname "fw1-*" drop; }
+ chain out { type filter hook postrouting priority -300; oifname "fw1-*" drop; }
+}
+"""
+CONNTRACKD = """
+Sync {{ Mode NOTRACK {{ DisableExternalCache On }}
+ UDP {{ IPv4_address {me}
+ IPv4_Destination_Address {to}
+ Port 3780
+ Interface sync
+ Checksum on }} }}
+General {{ HashSize 65536
+ HashLimit 524288
+ LockFile {folder}/cd{n}.lock
+ UNIX {{ Path {folder}/cd{n}.ctl }}
+ NetlinkBufferSize 2097152
+ NetlinkBufferSizeMaxGrowth 8388608
+ Filter From Kernelspace {{ Address Ignore {{ IPv4_address 127.0.0.1
+ IPv4_address 172.16.1.2
+ IPv4_address 172.16.1.3 }} }} }}
+"""
+KEEPALIVED = """
+global_defs {{ vrrp_version 3
+ vrrp_garp_master_repeat 2 }}
+vrrp_sync_group G {{ group {{ W
+ L }} }}
+vrrp_instance W {{ state {state}
+ interface wan
+ use_vmac vw
+ vmac_xmit_base
+ virtual_router_id 200
+ priority {priority}
+ advert_int {interval}
+ virtual_ipaddress {{ {wan}/24 }} }}
+vrrp_instance L {{ state {state}
+ interface lan
+ use_vmac vl
+ vmac_xmit_base
+ virtual_router_id 1
+ priority {priority}
+ advert_int {interval}
+ virtual_ipaddress {{ {lan}/24 }} }}
+"""
+
+
+class Cluster:
+    """Two nodes of some make on the lab's wires; `up` returns when fw1 is master and fw2 knows its states."""
+
+    def __init__(self, name: str, *programs: str) -> None:
+        self.name = name
+        self.missing = [program for program in programs if not shutil.which(program)]
+        self.slowest = 2.0
+
+    def up(self, lab: Lab) -> None:
+        raise NotImplementedError
+
+    def again(self, lab: Lab) -> None:
+        raise NotImplementedError
+
+
+class Gemel(Cluster):
+    """The recipe's cluster; with `commands` typed on fw1 and fw2 afterwards."""
+
+    def __init__(self, name: str, commands: str = "") -> None:
+        super().__init__(name)
+        self._commands = commands
+
+    def up(self, lab: Lab) -> None:
+        recipe.carry_out(lab)
+        for line in filter(None, map(str.strip, self._commands.splitlines())):
+            for node in NODES:
+                recipe.type_in(lab, node, line)
+        self._settle(lab)
+
+    def again(self, lab: Lab) -> None:
+        lab.power_on("fw1")
+        self._settle(lab)
+
+    def _settle(self, lab: Lab) -> None:
+        lab.wait(lambda: recipe.is_in_role(lab, "fw1", "MASTER"), "fw1 to be master", 60)
+        lab.wait(lambda: recipe.is_in_role(lab, "fw2", "BACKUP"), "fw2 to be backup", 60)
+        lab.wait(lambda: lab.cli_json("fw2", "status")["fast_detection"]["phase"] == "armed", "the detector", 30)
+        lab.wait(lambda: lab.cli_json("fw2", "status")["state_sync"]["in_sync"], "the states", 30)
+        time.sleep(1)
+
+
+class Stranger(Cluster):
+    """keepalived or ucarp in the same namespaces, on blank machines that run nothing else."""
+
+    def __init__(self, name: str, start: Callable[[Lab, str, str], None], slowest: float, *programs: str) -> None:
+        super().__init__(name, "conntrackd", *programs)
+        self._start = start
+        self.slowest = slowest
+        self._folder = tempfile.mkdtemp(prefix=TAG)
+
+    def up(self, lab: Lab) -> None:
+        for node in NODES:
+            self._boot(lab, node)
+        time.sleep(4 + self.slowest)
+
+    def again(self, lab: Lab) -> None:
+        lab.power_on("fw1")
+        self._boot(lab, "fw1")
+        time.sleep(6 + self.slowest)
+
+    def _boot(self, lab: Lab, node: str) -> None:
+        for name in ("webd", "agent", "flowd", "carpd"):
+            lab.kill(node, name, hold=True)
+        lab.exec(node, "nft", "flush", "ruleset")
+        lab.exec(node, "nft", "-f", "-", text=NFT)
+        lab.exec(node, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        # IPv6 on a BACKUP's macvlan would speak from the virtual MAC and draw the traffic to it before any power cut.
+        lab.exec(node, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        plan = NODES[node]
+        for device in ("wan", "lan", "sync"):
+            lab.exec(node, "ip", "link", "set", device, "up")
+            lab.exec(node, "ip", "address", "replace", getattr(plan, device), "dev", device)
+        n, other = plan.number, 3 - plan.number
+        written = CONNTRACKD.format(me=f"172.16.1.{n + 1}", to=f"172.16.1.{other + 1}", folder="/run", n=n)
+        background(lab, node, write(lab, node, "cd.conf", written), "conntrackd -C {path}")
+        self._start(lab, node, self._folder)
+
+
+def write(lab: Lab, node: str, name: str, text: str) -> str:
+    """A file on the node; returns its path there."""
+    lab.exec(node, "sh", "-c", f"cat > /run/{name}", text=text)
+    return f"/run/{name}"
+
+
+def background(lab: Lab, node: str, path: str, command: str) -> None:
+    """Start a program on the node that dies with it."""
+    line = f"setsid {command.format(path=path)} >/run/out.log 2>&1 </dev/null &"
+    lab.exec(node, "sh", "-c", line)
+
+
+def keepalived(interval: float) -> Callable[[Lab, str, str], None]:
+    def start(lab: Lab, node: str, _folder: str) -> None:
+        first = node == "fw1"
+        text = KEEPALIVED.format(
+            state="MASTER" if first else "BACKUP", priority=200 if first else 100, interval=interval,
+            wan=WAN_VIP, lan=LAN_VIP,
+        )  # fmt: skip
+        path = write(lab, node, "k.conf", text)
+        background(lab, node, path, "keepalived -n -l -P -f {path} -p /run/k.pid -r /run/kv.pid")
+
+    return start
+
+
+def ucarp(lab: Lab, node: str, _folder: str) -> None:
+    plan = NODES[node]
+    up = "#!/bin/sh\nip addr add $2/24 dev $1\narping -U -c1 -I $1 $2 >/dev/null 2>&1 &\n"
+    down = "#!/bin/sh\nip addr del $2/24 dev $1\n"
+    for name, text in (("up", up), ("down", down)):
+        lab.exec(node, "chmod", "+x", write(lab, node, name, text))
+    skew = 1 if node == "fw1" else 101
+    for device, vhid, vip in (("wan", 200, WAN_VIP), ("lan", 1, LAN_VIP)):
+        own = getattr(plan, device).partition("/")[0]
+        command = f"ucarp -i {device} -s {own} -v {vhid} -p secret -a {vip} -b 1 -k {skew} -P -u /run/up -d /run/down"
+        background(lab, node, "", command)
+
+
+CLUSTERS = (
+    Gemel("Gemel, the recipe's settings (base 1, skew 1 / 101)"),
+    Gemel("Gemel, heartbeat every 10 ms", "gemel ha set --heartbeat-interval 10"),
+    Stranger("keepalived, adverts every 1 s", keepalived(1), 4, "keepalived"),
+    Stranger("keepalived, adverts every 0.1 s", keepalived(0.1), 2, "keepalived"),
+    Stranger("keepalived, adverts every 0.01 s", keepalived(0.01), 2, "keepalived"),
+    Stranger("ucarp, base 1, skew 1 / 101", ucarp, 6, "ucarp"),
+)
+
+
+def cut_power(lab: Lab) -> None:
+    """All wires are dead in one transaction: unplugged one by one, some would still tell their peer of the first."""
+    switch = ("ip", "netns", "exec", f"{lab.name}-{SWITCH}", "nft")
+    namespace.run(*switch, "-f", "-", text=DEAD_WIRES)
+    lab.power_off("fw1")
+    namespace.run(*switch, "delete", "table", "bridge", "cut")
+
+
+def measured(cluster: Cluster, cuts: int) -> list[float]:
+    """The outage of each power cut, in ms."""
+    lab = Lab(TAG)
+    lab.up(owner=os.getpid())
+    try:
+        cluster.up(lab)
+        found = []
+        with Traffic(lab, cuts * 60 + 60) as traffic:
+            for number in range(cuts):
+                if number:
+                    cluster.again(lab)
+                traffic.window()
+                time.sleep(0.5 + number * 0.137 % 1)  # anywhere between two adverts
+                cut_power(lab)
+                time.sleep(cluster.slowest + AFTER)
+                found.append(traffic.window().flow.outage_ms)
+        return found
+    finally:
+        lab.down()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cuts", type=int, default=5, help="power cuts of each")
+    parser.add_argument("--only", default="", help="those with this word in their name")
+    chosen = parser.parse_args()
+    print(f"{'outage after a power cut, ms':54} median  worst   cuts")
+    for cluster in CLUSTERS:
+        if chosen.only not in cluster.name:
+            continue
+        if cluster.missing:
+            print(f"{cluster.name:54} {', '.join(cluster.missing)} not installed")
+            continue
+        found = measured(cluster, chosen.cuts)
+        print(f"{cluster.name:54} {statistics.median(found):6.0f} {max(found):6.0f} {len(found):6}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
