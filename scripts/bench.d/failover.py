@@ -7,8 +7,8 @@ Outage of a 1 kHz UDP flow from the LAN client through NAT to the WAN server, me
 The peers get their states by conntrackd with direct injection, and rules of the recipe's NAT written by hand. What is
 not installed is left out. It works in labs of its own.
 
-A keepalived BACKUP is not deaf to the virtual MAC: frames that the switch floods once the dead port is gone are
-forwarded by it before it has noticed anything, and by it alone. Its outage can therefore be shorter than its timers.
+keepalived's figure can be shorter than its timers allow: a BACKUP's macvlan is up and not deaf to the virtual MAC, so
+it may forward what the switch floods once the dead port is gone.
 """
 
 import argparse

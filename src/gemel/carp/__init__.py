@@ -11,8 +11,10 @@ Glossary. *VHID*: one group of addresses on one interface that moves as one. *Ad
 interval. *Interval*: advbase + effective advskew/256 seconds; the smaller one wins. *Master-down time*: how long a
 backup waits for an advert before it takes over. *Demotion*: named reasons to stand back, summed into the effective
 skew of every VHID. *Bow-out*: the last advert of one who leaves (255/255). *Linger*: to hold the addresses a moment
-longer after yielding.
+longer after yielding. *Heartbeat*, *beat*: what paired nodes say to each other over SYNC. *Witness*: somebody else
+on a segment, whose answer shows that it is not this node which is cut off.
 
 `wire` bytes · `events` the vocabulary · `machine` one VHID · `node` all of them · `settings` what is configured ·
-`ledger` what went wrong and when · `diagnosis` why a digest does not fit.
+`ledger` what went wrong and when · `diagnosis` why a digest does not fit · `beat` the heartbeat's bytes · `segment`
+who answers ARP · `detector` is the peer dead? · `peer` these three together, and split brain · `scan` who else is there.
 """
