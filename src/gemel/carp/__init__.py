@@ -16,5 +16,5 @@ on a segment, whose answer shows that it is not this node which is cut off.
 
 `wire` bytes · `events` the vocabulary · `machine` one VHID · `node` all of them · `settings` what is configured ·
 `ledger` what went wrong and when · `diagnosis` why a digest does not fit · `beat` the heartbeat's bytes · `segment`
-who answers ARP · `detector` is the peer dead? · `peer` these three together, and split brain · `scan` who else is there.
+who answers ARP · `detector` is the peer dead? · `peer` these together, and split brain · `scan` who else is there.
 """
