@@ -1,6 +1,7 @@
 """Who may push: an account with *System - HA node sync* may do that and nothing else; one without it may not."""
 
 import base64
+import json
 import ssl
 import urllib.request
 import xmlrpc.client
@@ -120,12 +121,16 @@ def test_health_checks_of_other_tools_may_use_it_and_no_other(pair: Lab) -> None
 
 
 def test_it_cannot_sign_in_to_pages_or_rest(pair: Lab) -> None:
-    for path in ("/", "/api/v1/status"):
-        basic = base64.b64encode(f"hasync:{PASSWORD}".encode()).decode()
-        request = urllib.request.Request(f"{pair.web('fw2')}{path}", headers={"Authorization": f"Basic {basic}"})
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=10, context=ssl._create_unverified_context())
-        assert refused.value.code in (401, 403, 404)
+    basic = base64.b64encode(f"hasync:{PASSWORD}".encode()).decode()
+    credentials = json.dumps({"username": "hasync", "password": PASSWORD}).encode()
+    for path, body in (("/api/v1/status", None), ("/firewall/rules", None), ("/api/v1/login", credentials)):
+        headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{pair.web('fw2')}{path}", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=ssl._create_unverified_context()) as answer:
+                assert answer.url.partition("?")[0].endswith("/login"), f"{path} answers {answer.url}"
+        except urllib.error.HTTPError as refused:
+            assert refused.code in (401, 403), path
 
 
 def test_when_the_privilege_is_taken_away_it_pushes_no_more_and_both_say_so(pair: Lab) -> None:
