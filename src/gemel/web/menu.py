@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from gemel.areas.every import AREAS
 from gemel.control.agent import Frame
+from gemel.facts.every import FACTS
+from gemel.facts.fact import Fact
 
 REST = "Services"
 """The menu of areas that nobody gave a place."""
@@ -104,6 +107,39 @@ TITLES = {
 """What stands above an area's page: the way to it."""
 
 
+HAND_MADE_FACTS = {"status": "/", "transitions": "/status/carp/transitions"}
+"""Facts whose menu leads to a page that is made by hand."""
+
+
+def fact_place(fact: Fact[Any]) -> str:
+    """Where a fact's page is. Of facts that share a menu entry the first has its address, the others are tabs below."""
+    if fact.name in HAND_MADE_FACTS:
+        return HAND_MADE_FACTS[fact.name]
+    base = "/".join("-".join(_words(part)) for part in fact.menu.split(" > "))
+    first = next(f for f in FACTS if f.menu == fact.menu)
+    return f"/{base}" if first is fact else f"/{base}/{fact.name}"
+
+
+def fact_tabs(fact: Fact[Any]) -> tuple[tuple[str, str, str], ...]:
+    """The facts that share a fact's menu entry: name, label and address; none if it has it alone."""
+    sharing = [f for f in FACTS if f.menu == fact.menu and f.name not in HAND_MADE_FACTS]
+    return tuple((f.name, f.label, fact_place(f)) for f in sharing) if len(sharing) > 1 else ()
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() else " " for c in text.lower()).split()
+
+
+def _fact_entries(menu: str) -> tuple[Entry, ...]:
+    """The entries of facts, one for each address that stands in this menu."""
+    found: dict[str, Entry] = {}
+    for fact in FACTS:
+        head, _, label = fact.menu.partition(" > ")
+        if head == menu and fact.name not in HAND_MADE_FACTS:
+            found.setdefault(fact.menu, Entry(label, fact_place(fact)))
+    return tuple(found.values())
+
+
 def place(area: str) -> str:
     """Where an area's page is."""
     return PLACES.get(area, f"/services/{area}")
@@ -115,9 +151,10 @@ def title(area: str, label: str) -> tuple[str, ...]:
 
 
 def menus(frame: Frame) -> tuple[Menu, ...]:
-    """The menus of this node: one page for each interface, one entry for each area without a place."""
+    """The menus of this node: one page for each interface, each fact, and each area without a place."""
     interfaces = (Entry(name, f"/interfaces/{key}") for key, name, _ in frame.interfaces)
-    built = [Menu(m.label, (*m.entries, *interfaces)) if m.label == "Interfaces" else m for m in MENUS]
+    more = {m.label: _fact_entries(m.label) for m in MENUS} | {"Interfaces": tuple(interfaces)}
+    built = [Menu(m.label, (*m.entries, *more[m.label])) for m in MENUS]
     homeless = tuple(Entry(a.label, place(a.name)) for a in AREAS if a.name not in PLACES)
     if homeless:
         built.insert(3, Menu(REST, homeless))
@@ -126,4 +163,4 @@ def menus(frame: Frame) -> tuple[Menu, ...]:
 
 def addresses() -> Iterable[str]:
     """Every address that a menu leads to, on any node."""
-    return (entry.address for menu in MENUS for entry in menu.entries)
+    return (e.address for m in MENUS for e in (*m.entries, *_fact_entries(m.label)))

@@ -23,7 +23,10 @@ from gemel.web.visit import Fields, Notices, Page, Visit
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_FORM = 16 << 20  # bytes: 100,000 alias entries are 2 MiB
-HEADERS = ("origin", "host", "sec-fetch-site", TOKEN_HEADER, "hx-request", "hx-boosted", "hx-target", "last-event-id")
+HEADERS = (
+    "origin", "host", "sec-fetch-site", TOKEN_HEADER, "hx-request", "hx-boosted", "hx-target", "last-event-id",
+    "authorization",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,20 @@
 """The explicit list of pages. What is made by hand stands before what follows from the areas' models."""
 
 from gemel.areas.every import AREAS
-from gemel.web.pages import changes, high_availability, history, home, interfaces, nat, rules, session, virtual_ips
+from gemel.web.pages import (
+    backup,
+    changes,
+    dashboard,
+    facts,
+    high_availability,
+    history,
+    interfaces,
+    nat,
+    rules,
+    session,
+    status_carp,
+    virtual_ips,
+)
 from gemel.web.pages.area import AreaPages
 from gemel.web.visit import Page
 
@@ -19,7 +32,10 @@ _by_hand = {pages.area.name for pages in HAND_MADE}
 
 PAGES: tuple[Page, ...] = (
     *session.PAGES,
-    *home.PAGES,
+    *dashboard.PAGES,
+    *status_carp.PAGES,
+    *facts.PAGES,
+    *backup.PAGES,
     *changes.PAGES,
     *history.PAGES,
     *(page for pages in HAND_MADE for page in pages.pages()),
