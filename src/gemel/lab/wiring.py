@@ -6,6 +6,14 @@ from gemel.lab.topology import NODES, SWITCH, Host, mac
 QUIET = ["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]
 
 
+DEAD_WIRES = """
+table bridge cut_{machine} {{
+    chain in {{ type filter hook prerouting priority -300; iifname "{machine}-*" drop; }}
+    chain out {{ type filter hook postrouting priority -300; oifname "{machine}-*" drop; }}
+}}
+"""
+
+
 class Wiring:
     """The cables of the lab `lab`. A port of the switch is called MACHINE-DEVICE."""
 
@@ -48,13 +56,22 @@ class Wiring:
             namespace.ip(inside, f"route add default via {host.gateway}")
 
     def cut(self, machine: str, devices: list[str]) -> None:
-        """All its wires are dead, from one moment to the next."""
+        """All its wires are dead, from one moment to the next.
+
+        Frames vanish first, all in one transaction of the switch: ports that go down one by one would let a dying
+        node tell its peer of the first loss over the last wire, which no node without power can.
+        """
+        self._nft(DEAD_WIRES.format(machine=machine))
         namespace.ip(self.switch, *(f"link set {machine}-{device} down" for device in devices))
 
     def remove(self, machine: str, devices: list[str]) -> None:
         """Pull the cards out, so that their names are free again."""
+        self._nft(f"add table bridge cut_{machine}; delete table bridge cut_{machine}")
         for device in devices:
             namespace.run("ip", "-n", self.switch, "link", "delete", f"{machine}-{device}", check=False)
+
+    def _nft(self, text: str) -> None:
+        namespace.run("ip", "netns", "exec", self.switch, "nft", "-f", "-", text=text)
 
     def set_cable(self, port: str, segment: str, cable: str | None) -> None:
         """None: plugged in. unplugged: no carrier. silent: carrier stays and frames vanish."""
