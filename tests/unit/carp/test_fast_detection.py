@@ -155,7 +155,7 @@ def test_a_slow_sync_delays_the_verdict_and_starts_nothing(delay):
     assert delay <= taken_after(world, two) <= 3.5 * delay + 0.25
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.sampled_from([0.0003, 0.001, 0.01, 0.03, 0.08, 0.3, None]), min_size=5, max_size=200))
 def test_whatever_sync_does_to_beats_nobody_is_called_dead(delays):
     world, one, two = paired()
@@ -179,7 +179,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(FAULTS)
 def test_the_living_are_only_called_dead_when_every_way_to_them_is_cut(faults):
     world, *hosts = paired(gateways=BOTH)
