@@ -26,4 +26,5 @@ inline script, no inline style, nothing from another host: the Content-Security-
 ``{{ icon("lock") }}``. A page without ``Page(…, session=False)`` needs a log-in.
 
 A new area needs none of this: its line in ``areas.every.AREAS`` gives it list, form, REST and menu entry.
+Nor does a new fact: its line in ``facts.every.FACTS`` gives it its page, below its menu entry (``pages/facts.py``).
 """
