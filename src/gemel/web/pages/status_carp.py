@@ -28,19 +28,13 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A line of the table. `there` is None on a node without a peer; `agree`: exactly one of the two is MASTER."""
+    """A line of the table. `there` is None on a node without a peer."""
 
     name: str
     addresses: tuple[str, ...]
     description: str
     here: Role
     there: Role | None
-
-    @property
-    def agree(self) -> bool:
-        """Whether one node, and one alone, holds it."""
-        states = [r.state for r in (self.here, self.there) if r is not None]
-        return states.count("MASTER") == 1
 
 
 @dataclass(frozen=True, slots=True)
