@@ -20,9 +20,9 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from gemel.lab import namespace, recipe
+from gemel.lab import recipe
 from gemel.lab.lab import Lab
-from gemel.lab.topology import LAN_VIP, NODES, SWITCH, WAN_VIP
+from gemel.lab.topology import LAN_VIP, NODES, WAN_VIP
 from gemel.lab.traffic import Traffic
 
 TAG = f"bf{os.getpid() % 100000}"
@@ -36,12 +36,6 @@ table inet f {{
  chain post {{ type nat hook postrouting priority srcnat
   oifname {{ "wan", "vw" }} ip saddr 192.168.1.0/24 snat ip to {WAN_VIP}; }}
 }}
-"""
-DEAD_WIRES = """
-table bridge cut {
- chain in { type filter hook prerouting priority -300; iifname "fw1-*" drop; }
- chain out { type filter hook postrouting priority -300; oifname "fw1-*" drop; }
-}
 """
 CONNTRACKD = """
 Sync {{ Mode NOTRACK {{ DisableExternalCache On }}
@@ -210,14 +204,6 @@ CLUSTERS = (
 )
 
 
-def cut_power(lab: Lab) -> None:
-    """All wires are dead in one transaction: unplugged one by one, some would still tell their peer of the first."""
-    switch = ("ip", "netns", "exec", f"{lab.name}-{SWITCH}", "nft")
-    namespace.run(*switch, "-f", "-", text=DEAD_WIRES)
-    lab.power_off("fw1")
-    namespace.run(*switch, "delete", "table", "bridge", "cut")
-
-
 def measured(cluster: Cluster, cuts: int) -> list[float]:
     """The outage of each power cut, in ms."""
     lab = Lab(TAG)
@@ -231,7 +217,7 @@ def measured(cluster: Cluster, cuts: int) -> list[float]:
                     cluster.again(lab)
                 traffic.window()
                 time.sleep(0.5 + number * 0.137 % 1)  # anywhere between two adverts
-                cut_power(lab)
+                lab.power_off("fw1")
                 time.sleep(cluster.slowest + AFTER)
                 found.append(traffic.window().flow.outage_ms)
         return found
