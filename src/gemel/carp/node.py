@@ -14,6 +14,7 @@ has passed: it starts as backup, and that is what a backup does.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -46,9 +47,12 @@ from gemel.carp.events import (
     TimePassed,
 )
 from gemel.carp.ledger import Ledger, Transition
-from gemel.carp.machine import NEVER, Happening, Machine
+from gemel.carp.machine import NEVER, Machine
+from gemel.carp.pair import Pair
 from gemel.carp.peer import Peer
+from gemel.carp.port import Port
 from gemel.carp.settings import Settings, Vhid
+from gemel.carp.table import Happening
 from gemel.carp.wire import Fault, Received, read_packet
 
 WHOLE: Final = 240  # a demotion that no configured skew outbids
@@ -56,7 +60,6 @@ LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and
 HELD_UP_FOR = 5.0  # seconds that a node which was late stands back: one stall often follows another
 FLUSH_WITHIN = 0.2  # seconds that the peer has to confirm the states
 HOLD_DOWN = "this node has come back a moment ago"
-TURNS = 3  # send errors until a device counts as deaf, and successes until it counts as well again
 STATES_MISSED_FOR = 300.0  # seconds that it is said after waiting for them was in vain
 _USUAL = (Heard, BeatHeard, NeighbourHeard)
 PROBLEM_LASTS = 10.0  # seconds after it was last seen, at base 1 and 2
@@ -70,14 +73,9 @@ class Node:
         self.ledger = Ledger()
         self.machines: dict[tuple[str, int], Machine] = {}
         self._nonce = nonce
-        self._roles_told = False
-        self.peer: Peer | None = None
-        self._links: dict[str, bool] = {}
-        self._macs: dict[str, bytes] = {}
+        self._pair = Pair(self.machines, self.ledger)
+        self._ports: defaultdict[str, Port] = defaultdict(Port)
         self._named: dict[str, int] = {}
-        self._errors: dict[str, int] = {}
-        self._successes: dict[str, int] = {}
-        self._deaf: set[str] = set()
         self._demotion = 0
         self._stopping = False
         self._role: bool | None = None
@@ -97,18 +95,19 @@ class Node:
             Forced: self._forced,
             HandOverReady: self._hand_over_ready,
             Stopped: self._stopped,
-            BeatHeard: self._beat_heard,
+            BeatHeard: self._pair.hear,
             NeighbourHeard: self._neighbour_heard,
             TimePassed: self._time_passed,
         }
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in what happened and return what to do about it, in order."""
-        if type(event) is Sent and not self._errors.get(event.device):
+        if type(event) is Sent and not self._ports[event.device].errors:
             return []
         actions = self._held_up(now) if now - self._due > LATE else []
-        if type(event) is TimePassed and self.peer is not None and now >= self.peer.deadline():
-            actions += self._look_after_peer(self.peer, now)
+        if type(event) is TimePassed and now >= self._pair.deadline():
+            died, others = self._pair.pass_time(now)
+            actions += died + others + (self._conclude(now) if died else [])
             if now < self._due:
                 return self._recorded(actions, now)
         actions += self._handlers[type(event)](event, now)
@@ -116,21 +115,27 @@ class Node:
             return actions  # nearly every event of a backup: only that VHID's deadline can have moved, see `_heard`
         return self._recorded(actions, now) + self._conclude(now)
 
+    @property
+    def peer(self) -> Peer | None:
+        """The other node of the pair, if there is one."""
+        return self._pair.peer
+
     def deadline(self) -> float:
         """When `TimePassed` is due; infinity if never."""
-        return self._due if self.peer is None else min(self._due, self.peer.deadline())
+        return min(self._due, self._pair.deadline())
 
     def problems(self, now: float) -> tuple[str, ...]:
         """Everything that is wrong now, in words."""
-        return (*self.ledger.problems(now), *self._about_peer(now))
+        return (*self.ledger.problems(now), *self._pair.problems(now))
 
     def reasons(self) -> dict[str, int]:
         """Every reason to stand back that holds now, and its weight."""
         derived = {}
         for one in self.settings.vhids:
-            if self._links.get(one.device) is False:
+            port = self._ports[one.device]
+            if port.up is False:
                 derived[f"{one.interface} has no link"] = WHOLE
-            elif one.device in self._deaf:
+            elif port.deaf:
                 derived[f"{one.interface} cannot send"] = WHOLE
         if self._held_up_until != NEVER:
             derived["this node was held up"] = WHOLE
@@ -170,31 +175,23 @@ class Node:
         return actions
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
-        if event.up and self._links.get(event.device) is False:
+        port = self._ports[event.device]
+        if event.up and port.up is False:
             self._hold_down(now)
-        self._links[event.device] = event.up
-        self._macs[event.device] = event.mac or self._macs.get(event.device, b"")
-        self._tell_peer_of_link(event.device)
+        port.up, port.mac = event.up, event.mac or port.mac
+        self._pair.link(event.device, port)
         return self._settle(now)
+
+    def _neighbour_heard(self, event: NeighbourHeard, now: float) -> list[Action]:
+        self._pair.overhear(event, now)
+        return []
 
     def _sent(self, event: Sent, now: float) -> list[Action]:
-        device = event.device
-        self._successes[device] = self._successes.get(device, 0) + 1
-        if self._successes[device] < TURNS:
-            return []
-        self._errors[device] = 0
-        self._deaf.discard(device)
-        return self._settle(now)
+        return self._settle(now) if self._ports[event.device].sent() else []
 
     def _send_failed(self, event: SendFailed, now: float) -> list[Action]:
-        device = event.device
         self.ledger.counters["send errors"] += 1
-        self._successes[device] = 0
-        self._errors[device] = self._errors.get(device, 0) + 1
-        if self._errors[device] < TURNS:
-            return []
-        self._deaf.add(device)
-        return self._settle(now)
+        return self._settle(now) if self._ports[event.device].failed() else []
 
     def _settings_changed(self, event: SettingsChanged, now: float) -> list[Action]:
         self.settings = event.settings
@@ -248,93 +245,6 @@ class Node:
             actions.append(Renew())
         return actions
 
-    # --------------------------------------------------------------------------------------------------------- peer
-
-    def _beat_heard(self, event: BeatHeard, now: float) -> list[Action]:
-        if self.peer is None:
-            return []
-        refused = self.peer.hear(event.payload, now)
-        if refused:
-            self.ledger.counters[refused] += 1
-        return self._resigned(self.peer, now) + self._healed(self.peer, now)
-
-    def _neighbour_heard(self, event: NeighbourHeard, now: float) -> list[Action]:
-        if self.peer is not None:
-            self.peer.hear_arp(event.device, event.frame, now)
-        return []
-
-    def _look_after_peer(self, peer: Peer, now: float) -> list[Action]:
-        before = peer.verdict
-        actions = peer.pass_time(now) + self._healed(peer, now)
-        if peer.verdict is None or peer.verdict == before:
-            return actions
-        self.ledger.counters["peer dead"] += 1
-        died: list[Action] = []
-        for machine in self.machines.values():
-            # A third node may be the master; then nothing has happened to it.
-            if machine.master in peer.addresses.get(machine.config.interface, ()):
-                died += machine.happen(Happening.PEER_DEAD, now, peer.verdict)
-        return died + actions + self._conclude(now) if died else actions
-
-    def _resigned(self, peer: Peer, now: float) -> list[Action]:
-        resigned = peer.take_resigned()
-        why = f"{peer.partner.address} says that it is no longer master"
-        return [
-            action
-            for machine in self.machines.values() if resigned
-            if (machine.config.interface, machine.config.vhid) in resigned
-            and machine.master in peer.addresses.get(machine.config.interface, ())
-            for action in machine.happen(Happening.PEER_RESIGNED, now, why)
-        ]
-
-    def _healed(self, peer: Peer, now: float) -> list[Action]:
-        """The one that is left of two masters says so again: hosts and switches may have believed the other."""
-        healed = peer.take_healed()
-        return [
-            action
-            for machine in self.machines.values() if healed
-            if (machine.config.interface, machine.config.vhid) in healed
-            for action in machine.happen(Happening.PEER_YIELDED, now)
-        ]
-
-    def _about_peer(self, now: float) -> tuple[str, ...]:
-        if self.peer is None:
-            return ()
-        found = [self.peer.problem(now)]
-        for (interface, vhid), answers in self.peer.split(now):
-            devices = {one.device for one in self.settings.vhids if one.interface == interface}
-            if any(self.ledger.knows((device, vhid, self._peer_on(interface)), now) for device in devices):
-                why = "their adverts do not authenticate: another password or address set"
-            elif answers:
-                why = f"they reach each other by ARP on {interface}, but adverts get lost: is multicast filtered?"
-            else:
-                why = f"they do not reach each other on {interface}: the segment is cut between them"
-            found.append(f"split brain: both nodes are MASTER of vhid {vhid} on {interface}; {why}")
-        return tuple(text for text in found if text)
-
-    def _peer_on(self, interface: str) -> str:
-        return next(iter(self.peer.addresses.get(interface, ())), "") if self.peer else ""
-
-    def _meet_peer(self, now: float) -> None:
-        """Begin anew with the peer if its settings or the ports have changed."""
-        partner, before = self.settings.partner, self.peer
-        if partner is None or not partner.key:
-            self.peer = None
-            return
-        ports = {(one.interface, one.device, one.source) for one in self.settings.vhids}
-        if before is None or before.partner != partner or before.ports != ports:
-            self._nonce += 1
-            session = hashlib.sha256(self._nonce.to_bytes(16, "big")).digest()[:8]
-            self.peer = Peer(partner, self.settings.vhids, session, now)
-        for device in self._links:
-            self._tell_peer_of_link(device)
-        self._roles_told = False
-
-    def _tell_peer_of_link(self, device: str) -> None:
-        if self.peer is not None:
-            addresses = dict.fromkeys(one.source for one in self.settings.vhids if one.device == device)
-            self.peer.link(device, self._links.get(device, False), self._macs.get(device, b""), tuple(addresses))
-
     # ----------------------------------------------------------------------------------------------------- together
 
     def _recorded(self, actions: list[Action], now: float) -> list[Action]:
@@ -344,10 +254,7 @@ class Node:
             if isinstance(action, Report):
                 self.ledger.transitions.append(Transition(now, action))
                 changed = True
-        if self.peer is not None and (changed or not self._roles_told):
-            self._roles_told = True
-            roles = {(m.config.interface, m.config.vhid): m.state for m in self.machines.values()}
-            self.peer.own_roles(roles, now)
+        self._pair.tell_roles(changed, now)
         return actions
 
     def _held_up(self, now: float) -> list[Action]:
@@ -355,8 +262,7 @@ class Node:
         why = f"this node was held up for {now - self._due:.1f} s"
         self.ledger.counters["late loop"] += 1
         self._held_up_until, self._renew_at = now + HELD_UP_FOR, NEVER
-        if self.peer is not None:
-            self.peer.disarm(now)
+        self._pair.disarm(now)
         actions: list[Action] = []
         for machine in self.machines.values():
             actions += machine.happen(Happening.WOKE_LATE, now, why)
@@ -381,7 +287,9 @@ class Node:
                 actions += machine.reconfigure(config, now)
             machine.preempt = self.settings.preempt
         # An address may have moved from one VHID to another: off comes before on.
-        self._meet_peer(now)
+        self._nonce += 1
+        session = hashlib.sha256(self._nonce.to_bytes(16, "big")).digest()[:8]
+        self._pair.meet(self.settings, self._ports, session, now)
         return sorted(actions, key=lambda action: not isinstance(action, Release))
 
     def _await_states(self, now: float) -> list[Action]:
@@ -420,7 +328,7 @@ class Node:
             if leaving:
                 why = "carpd stops" if self._stopping else "CARP is disabled"
                 actions += machine.happen(Happening.LEAVING, now, why)
-            elif self._links.get(machine.config.device):
+            elif self._ports[machine.config.device].up:
                 actions += machine.happen(Happening.READY, now)
             else:
                 actions += machine.happen(Happening.UNREADY, now)

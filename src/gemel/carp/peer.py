@@ -37,7 +37,7 @@ class Peer:
 
     def __init__(self, partner: Partner, vhids: tuple[Vhid, ...], session: bytes, now: float) -> None:
         self.partner = partner
-        self.ports = {(one.interface, one.device, one.source) for one in vhids}
+        self.ports = self.ports_of(vhids)
         self.detector = Detector(partner.interval_ms / 1000, partner.misses)
         self.segments: dict[str, Segment] = {}
         for one in vhids:
@@ -62,6 +62,11 @@ class Peer:
         self._began = now
         self._send_at, self._refresh_at = now, now + 1.0
         self._due = now
+
+    @staticmethod
+    def ports_of(vhids: tuple[Vhid, ...]) -> set[tuple[str, str, str]]:
+        """Where the two nodes see each other: interface, device and own address there."""
+        return {(one.interface, one.device, one.source) for one in vhids}
 
     # -------------------------------------------------------------------------------------------------------- events
 

@@ -4,7 +4,8 @@ import pytest
 
 from gemel.carp import wire
 from gemel.carp.events import Release, Report, Send, State, Take
-from gemel.carp.machine import LINGER, NEVER, TABLE, Happening, Machine, Step
+from gemel.carp.machine import LINGER, NEVER, Machine
+from gemel.carp.table import TABLE, Happening, Step
 
 from .world import vhid
 
