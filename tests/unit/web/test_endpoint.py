@@ -11,7 +11,7 @@ from gemel.control.door import Refused, Unreachable
 from gemel.control.peer import Fault, PeerAnswer, PeerCall
 from gemel.sync.xmlrpc import LARGEST_BODY, Faulted, read_response, write_call
 from gemel.web.app import SMALL_BODY, app, redirect_app
-from gemel.web.attempts import FAILURES, WITHIN
+from gemel.core.attempts import FAILURES, WITHIN
 from gemel.web.xmlrpc import Endpoint, Post
 
 

@@ -1,6 +1,6 @@
 """Who is kept waiting, and for how long."""
 
-from gemel.web.attempts import FAILURES, MOST_SOURCES, WITHIN, Attempts
+from gemel.core.attempts import FAILURES, MOST_SOURCES, WITHIN, Attempts
 
 
 def failing(address: str, times: int, now: float = 0.0) -> Attempts:
