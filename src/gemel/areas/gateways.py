@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from gemel.areas.fields import GatewayRef, InterfaceRef, IpAddress, Line, Network
+from gemel.areas.fields import GatewayRef, InterfaceRef, IpAddress, Line, Network, OptionalIpAddress
 from gemel.areas.interfaces import INTERFACES
 from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
@@ -32,6 +32,13 @@ class Gateway(Item):
     )
     interface: InterfaceRef = field(label="Interface", help="Through which the gateway is reached.")
     address: IpAddress = field(label="Gateway", help="Its IP address.")
+    monitor: bool = field(True, label="Monitor", help="Ask it once a second whether it is there.")
+    monitor_ip: OptionalIpAddress = field(
+        "",
+        label="Monitor IP",
+        help="Ask this address instead, through the gateway's interface: one behind it tells more, such as a name "
+        "server of the provider. Empty: the gateway itself.",
+    )
     description: Line = field("", label="Description", help="For people.")
 
     @classmethod
@@ -40,6 +47,11 @@ class Gateway(Item):
         # id.
         name = str(values.get("name", "")).lower()
         return name if re.fullmatch(r"[a-z0-9_]{1,31}", name) else new_id()
+
+    @property
+    def monitored(self) -> str:
+        """Who is asked."""
+        return self.monitor_ip or self.address
 
     def called(self) -> tuple[str, ...]:
         return (self.name,)
@@ -99,6 +111,8 @@ def _check(config: Config) -> Iterable[Problem]:
         path = f"gateways[{item.id}]"
         if names.setdefault(item.name.lower(), item.id) != item.id:
             yield Problem(f"{path}.name", f"there is another gateway called {item.name}")
+        if item.monitor_ip and (":" in item.monitor_ip) != (":" in item.address):
+            yield Problem(f"{path}.monitor_ip", f"{item.monitor_ip} and {item.address} are of different families")
         interface = interfaces.get(item.interface)
         if interface is None:
             yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")

@@ -6,8 +6,8 @@ from typing import Any
 
 from gemel.facts.fact import Column, Fact, Options, Sources
 
-WINDOW = 10
-"""Probes that count: one every few seconds, so that this is about half a minute."""
+WINDOW = 30
+"""Probes that count: one a second, so that this is half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class GatewayRow:
-    """`status`: online, offline, lossy, unknown. `rtt_ms` is the mean over the last probes, `loss` a share (0 to 1)."""
+    """`status`: online, offline, lossy, unknown, not monitored. `rtt_ms` is the mean over the last probes, `loss` a
+    share (0 to 1)."""
 
     name: str
     interface: str
@@ -30,6 +31,11 @@ class GatewayRow:
     rtt_ms: float | None
     loss: float
     since: float | None
+    silent_for: float | None = None
+    """Seconds since its last answer; None if there was none lately."""
+    missed_for: float | None = None
+    """Seconds since the first of the questions that it has left unanswered to this day; None if it answered the
+    last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +58,26 @@ def health(probes: Sequence[Probe]) -> tuple[str, float | None, float]:
     return ("lossy" if loss > 0.2 else "online"), mean, round(loss, 2)
 
 
-def gateway_rows(gateways: Iterable[Mapping[str, Any]]) -> tuple[GatewayRow, ...]:
-    """Of configured gateways (name, interface, address, default, probes: `Probe`, since)."""
+def silence(probes: Sequence[Probe], now: float) -> tuple[float | None, float | None]:
+    """Seconds since the last answer, and since the first question that was left unanswered after it."""
+    answered = next((p.at for p in reversed(probes) if p.rtt_ms is not None), None)
+    missed = next((p.at for p in probes if p.rtt_ms is None and (answered is None or p.at > answered)), None)
+    return (None if answered is None else now - answered), (None if missed is None else now - missed)
+
+
+def gateway_rows(gateways: Iterable[Mapping[str, Any]], now: float | None = None) -> tuple[GatewayRow, ...]:
+    """Of configured gateways (name, interface, address, default, probes: `Probe`, since); `now` is on the probes'
+    clock."""
     rows = []
     for one in gateways:
         status, rtt, loss = health(one["probes"])
+        if not one.get("monitor", True):
+            status = "not monitored"
+        silent, missed = silence(one["probes"], now) if now is not None else (None, None)
         rows.append(
             GatewayRow(
-                one["name"], one["interface"], one["address"], one["default"], status, rtt, loss, one.get("since")
+                one["name"], one["interface"], one["address"], one["default"], status, rtt, loss, one.get("since"),
+                silent, missed,
             )
         )
     return tuple(rows)

@@ -53,10 +53,11 @@ class PeerConfig:
 
 @dataclass(frozen=True, slots=True)
 class PeerGateway:
-    """A gateway as the peer sees it."""
+    """A gateway as the peer sees it; `silent_for` is seconds since it last answered the peer, when that was told."""
 
     name: str
     status: str
+    silent_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

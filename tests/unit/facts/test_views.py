@@ -12,7 +12,7 @@ from gemel.core.event import ROLE, Event
 from gemel.core.packet_log import logged
 from gemel.facts.every import FACTS, fact
 from gemel.facts.fact import SOURCES, Unreadable, matches, number
-from gemel.facts.gateways import Probe, health
+from gemel.facts.gateways import Probe, gateway_rows, health, silence
 from gemel.facts.metrics import metrics
 from gemel.facts.samples import Sample, rates
 from gemel.facts.states import STATES, read_state
@@ -180,3 +180,18 @@ def test_every_fact_keeps_the_rules_of_the_list() -> None:
 def test_words_and_numbers_of_options() -> None:
     assert matches("TCP 192.168.1.50", "tcp 1.50") and not matches("tcp", "udp") and matches("x", "")
     assert number({}, "limit", 7, 100) == 7 and number({"limit": "5000"}, "limit", 7, 100) == 100
+
+
+def test_how_long_a_gateway_has_been_silent_is_told_from_both_sides() -> None:
+    answers = [1.0, 2.0, None, 3.0, None, None]
+    probes = [Probe(100.0 + n, rtt) for n, rtt in enumerate(answers)]
+    assert silence(probes, 110.0) == (7.0, 6.0)
+    assert silence(probes[:4], 110.0) == (7.0, None)
+    assert silence(probes[4:], 110.0) == (None, 6.0)
+    assert silence([], 110.0) == (None, None)
+
+
+def test_a_gateway_that_is_not_monitored_says_so() -> None:
+    one = {"name": "W", "interface": "WAN", "address": "a", "default": True, "probes": [], "monitor": False}
+    (row,) = gateway_rows([one], 0.0)
+    assert row.status == "not monitored"

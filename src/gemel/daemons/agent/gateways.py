@@ -1,29 +1,33 @@
-"""Watches the gateways: one small question to each every few seconds, and their last answers."""
+"""Watches the gateways: one small question to each every second, all at once, and their last answers."""
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gemel.areas.gateways import GATEWAYS, default_gateway
 from gemel.areas.interfaces import INTERFACES
 from gemel.core.config import Config
-from gemel.effects.ping import ping
+from gemel.effects.ping import Target, ping
 from gemel.facts.gateways import WINDOW, Probe, health
 
-EVERY = 3.0  # seconds between two questions to the same gateway
-MOST = 32  # gateways that are watched
+EVERY = 1.0  # seconds between two questions to the same gateway
+MOST = 64  # gateways that are watched
 
 
 class GatewayWatch:
     """Asks in a thread of its own; `sources` may be called from any."""
 
-    def __init__(self, config: Callable[[], Config], ask: Callable[[str, str], float | None] = ping) -> None:
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        ask: Callable[[Iterable[Target]], Mapping[Target, float | None]] = ping,
+    ) -> None:
         self._config = config
         self._ask = ask
-        self._probes: dict[tuple[str, str], deque[Probe]] = {}
-        self._since: dict[tuple[str, str], tuple[str, float]] = {}
+        self._probes: dict[Target, deque[Probe]] = {}
+        self._since: dict[Target, tuple[str, float]] = {}
 
     def start(self) -> None:
         """Begin."""
@@ -33,26 +37,28 @@ class GatewayWatch:
         while True:
             began = time.monotonic()
             self.round()
-            time.sleep(max(0.5, EVERY - (time.monotonic() - began)))
+            time.sleep(max(0.05, EVERY - (time.monotonic() - began)))
 
     def round(self) -> None:
         """Ask each once."""
         targets = self._targets(self._config())
-        self._probes = {key: self._probes.get(key, deque(maxlen=WINDOW)) for key in targets}
+        probes = {key: self._probes.get(key, deque(maxlen=WINDOW)) for key in targets}
+        asked = time.time()
+        answers = self._ask(targets)
         for key in targets:
-            probes = self._probes[key]
-            probes.append(Probe(time.time(), self._ask(*key)))
-            status = health(list(probes))[0]
+            probes[key].append(Probe(asked, answers.get(key)))
+            status = health(list(probes[key]))[0]
             if self._since.get(key, ("", 0.0))[0] != status:
                 self._since[key] = status, time.time()
+        self._probes = probes
 
-    def _targets(self, config: Config) -> list[tuple[str, str]]:
+    def _targets(self, config: Config) -> list[Target]:
         found = []
         for gateway in config[GATEWAYS].items:
             interface = config[INTERFACES].get(gateway.interface)
-            if interface is not None and interface.enabled:
-                found.append((gateway.address, interface.device))
-        return found[:MOST]
+            if interface is not None and interface.enabled and gateway.monitor:
+                found.append((gateway.monitored, interface.device))
+        return list(dict.fromkeys(found))[:MOST]
 
     def sources(self) -> list[dict[str, Any]]:
         """The configured gateways as `facts.gateways` reads them."""
@@ -61,13 +67,14 @@ class GatewayWatch:
         rows = []
         for gateway in config[GATEWAYS].items:
             interface = config[INTERFACES].get(gateway.interface)
-            key = gateway.address, interface.device if interface else ""
+            key = gateway.monitored, interface.device if interface else ""
             rows.append(
                 {
                     "name": gateway.name,
                     "interface": interface.title if interface else gateway.interface,
                     "address": gateway.address,
                     "default": gateway.id in defaults,
+                    "monitor": gateway.monitor,
                     "probes": list(self._probes.get(key, ())),
                     "since": self._since.get(key, ("", None))[1],
                 }

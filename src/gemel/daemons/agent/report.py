@@ -72,7 +72,7 @@ class Reporter:
         if self._checked[0] is not config:  # thousands of rules are not checked again for each look
             self._checked = config, tuple(self._desk.schema.check(config))
         mine = _gathered(self._desk, *self._parts, carp, flows, self._checked[1])
-        mine["gateways"] = encode(gateway_rows(self._gateways.sources()))
+        mine["gateways"] = encode(gateway_rows(self._gateways.sources(), time.time()))
         sight = None
         if self._node.pinned() is not None:
             caller = "this node has not called it yet" if self._node.around() else "it has not called this node"
