@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from gemel.control.door import Refused, Unreachable
 from gemel.control.peer import Fault, PeerAnswer, PeerCall
-from gemel.sync.xmlrpc import Faulted, NotXmlRpc, read_call, write_fault, write_response
 from gemel.core.attempts import Attempts
+from gemel.sync.xmlrpc import Faulted, NotXmlRpc, read_call, write_fault, write_response
 
 AskAgent = Callable[[PeerCall], PeerAnswer]
 """Puts the call to the agent; raises `Refused` or `Unreachable` as `control.door.ask` does."""

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp
 
 from gemel.control.door import Refused, Unreachable
 from gemel.control.peer import Fault, PeerAnswer, PeerCall
+from gemel.core.attempts import FAILURES, WITHIN
 from gemel.sync.xmlrpc import LARGEST_BODY, Faulted, read_response, write_call
 from gemel.web.app import SMALL_BODY, app, redirect_app
-from gemel.core.attempts import FAILURES, WITHIN
 from gemel.web.xmlrpc import Endpoint, Post
 
 
