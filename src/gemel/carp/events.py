@@ -80,6 +80,22 @@ class Promoted:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthTold:
+    """How this node is beside CARP: all reasons to stand back that follow from it, and whether configuration and
+    services are up. Told again and again; what is told replaces what was."""
+
+    reasons: dict[str, int]
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """An operator does not want this reason, or (empty) any that holds now, to count until it has gone."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Forced:
     """An operator puts one VHID into a state; the election goes on from there."""
 
@@ -119,8 +135,8 @@ class TimePassed:
 
 
 Event: TypeAlias = (
-    Started | Heard | LinkChanged | Sent | SendFailed | SettingsChanged | Demoted | Promoted | Forced | HandOverReady
-    | Stopped | BeatHeard | NeighbourHeard | TimePassed
+    Started | Heard | LinkChanged | Sent | SendFailed | SettingsChanged | Demoted | Promoted | HealthTold | Waived
+    | Forced | HandOverReady | Stopped | BeatHeard | NeighbourHeard | TimePassed
 )
 
 # --------------------------------------------------------------------------------------------------------- actions
@@ -201,3 +217,4 @@ class Quit:
 Action: TypeAlias = Send | SendBeat | Take | Release | Renew | Flush | AwaitStates | TellRole | Report | Quit
 
 AWAITING_STATES = "states not received yet"
+AWAITING_READY = "configuration and services not up yet"

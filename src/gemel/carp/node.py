@@ -1,8 +1,7 @@
 """All VHIDs of one machine, and what moves them together.
 
-Each VHID elects for itself; the node gives them one demotion, the sum of all named reasons to stand back. A port
-without link is such a reason, so with preempt one dead port moves the whole group to the peer. Reasons that can be
-derived are derived each time and never counted up and down: nothing can leak.
+Each VHID elects for itself; the node gives them one demotion, the sum of all named reasons to stand back
+(`demotion`). A port without link is such a reason, so with preempt one dead port moves the whole group to the peer.
 
 A planned hand-over (somebody demotes this node, disables CARP, or stops the daemon) costs no packet: first `Flush`,
 so that the peer has every state; then the demoted advert, or the bow-out. From then on nothing leaves here from the
@@ -18,8 +17,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
+from gemel.carp.demotion import Demotion
 from gemel.carp.diagnosis import explain_digest
 from gemel.carp.events import (
+    AWAITING_READY,
     AWAITING_STATES,
     Action,
     AwaitStates,
@@ -29,6 +30,7 @@ from gemel.carp.events import (
     Flush,
     Forced,
     HandOverReady,
+    HealthTold,
     Heard,
     LinkChanged,
     NeighbourHeard,
@@ -45,6 +47,7 @@ from gemel.carp.events import (
     Stopped,
     TellRole,
     TimePassed,
+    Waived,
 )
 from gemel.carp.ledger import Ledger, Transition
 from gemel.carp.machine import NEVER, Machine
@@ -59,9 +62,14 @@ WHOLE: Final = 240  # a demotion that no configured skew outbids
 LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and its claim
 HELD_UP_FOR = 5.0  # seconds that a node which was late stands back: one stall often follows another
 FLUSH_WITHIN = 0.2  # seconds that the peer has to confirm the states
-HOLD_DOWN = "this node has come back a moment ago"
-STATES_MISSED_FOR = 300.0  # seconds that it is said after waiting for them was in vain
-_USUAL = (Heard, BeatHeard, NeighbourHeard)
+HELD_UP, HOLD_DOWN = "this node was held up", "this node has come back a moment ago"
+MISSED_FOR = 300.0  # seconds that it is said after waiting was in vain
+IN_VAIN = {
+    AWAITING_STATES: "the peer's states did not come in time: connections through it may not survive a take-over",
+    AWAITING_READY: "the agent did not say in time that configuration and services are up: this node takes part in "
+    "CARP all the same. See `gemel status`",
+}
+_USUAL = (Heard, BeatHeard, NeighbourHeard, HealthTold)
 PROBLEM_LASTS = 10.0  # seconds after it was last seen, at base 1 and 2
 
 
@@ -75,12 +83,11 @@ class Node:
         self._nonce = nonce
         self._pair = Pair(self.machines, self.ledger)
         self._ports: defaultdict[str, Port] = defaultdict(Port)
-        self._named: dict[str, int] = {}
-        self._demotion = 0
+        self.demotion = Demotion()
+        self._amount = 0
         self._stopping = False
         self._role: bool | None = None
-        self._awaiting_until = self._held_up_until = self._flush_until = self._renew_at = NEVER
-        self._held_down_until = NEVER
+        self._flush_until = self._renew_at = NEVER
         self._diagnosed_at = -NEVER
         self._due = NEVER
         self._handlers: dict[type, Callable[[Any, float], list[Action]]] = {
@@ -92,6 +99,8 @@ class Node:
             SettingsChanged: self._settings_changed,
             Demoted: self._demoted,
             Promoted: self._promoted,
+            HealthTold: self._health_told,
+            Waived: self._waived,
             Forced: self._forced,
             HandOverReady: self._hand_over_ready,
             Stopped: self._stopped,
@@ -129,19 +138,8 @@ class Node:
         return (*self.ledger.problems(now), *self._pair.problems(now))
 
     def reasons(self) -> dict[str, int]:
-        """Every reason to stand back that holds now, and its weight."""
-        derived = {}
-        for one in self.settings.vhids:
-            port = self._ports[one.device]
-            if port.up is False:
-                derived[f"{one.interface} has no link"] = WHOLE
-            elif port.deaf:
-                derived[f"{one.interface} cannot send"] = WHOLE
-        if self._held_up_until != NEVER:
-            derived["this node was held up"] = WHOLE
-        if self._held_down_until != NEVER:
-            derived[HOLD_DOWN] = WHOLE
-        return {**self.settings.demotion, **self._named, **derived}
+        """Every reason to stand back that counts now, and its weight."""
+        return self.demotion.reasons()
 
     # ------------------------------------------------------------------------------------------------------ events
 
@@ -199,13 +197,22 @@ class Node:
         return self._await_states(now) + self._arrange(now) + self._settle(now, planned=True)
 
     def _demoted(self, event: Demoted, now: float) -> list[Action]:
-        self._named[event.reason] = event.amount
+        self.demotion.add(event.reason, event.amount)
         return self._settle(now, planned=True)
 
     def _promoted(self, event: Promoted, now: float) -> list[Action]:
-        self._named.pop(event.reason, None)
-        if event.reason == AWAITING_STATES:
-            self._awaiting_until = NEVER
+        self.demotion.remove(event.reason)
+        return self._settle(now)
+
+    def _health_told(self, event: HealthTold, now: float) -> list[Action]:
+        news = self.demotion.tell_health(event.reasons)
+        if event.ready and self.demotion.holds(AWAITING_READY):
+            self.demotion.remove(AWAITING_READY)
+            news = True
+        return self._settle(now, planned=True) if news else []
+
+    def _waived(self, event: Waived, now: float) -> list[Action]:
+        self.demotion.waive(event.reason)
         return self._settle(now)
 
     def _forced(self, event: Forced, now: float) -> list[Action]:
@@ -224,16 +231,12 @@ class Node:
 
     def _time_passed(self, event: TimePassed, now: float) -> list[Action]:
         actions: list[Action] = []
-        if now >= self._awaiting_until:
-            self.ledger.counters["gave up waiting for states"] += 1
-            text = "the peer's states did not come in time: connections through it may not survive a take-over"
-            self.ledger.complain(AWAITING_STATES, text, now, now + STATES_MISSED_FOR)
-            actions += self._promoted(Promoted(AWAITING_STATES), now)
-        if now >= self._held_up_until:
-            self._held_up_until = NEVER
-            actions += self._settle(now)
-        if now >= self._held_down_until:
-            self._held_down_until = NEVER
+        ended = self.demotion.ended(now)
+        for awaited in (AWAITING_STATES, AWAITING_READY):
+            if awaited in ended:
+                self.ledger.counters[f"gave up waiting: {awaited}"] += 1
+                self.ledger.complain(awaited, IN_VAIN[awaited], now, now + MISSED_FOR)
+        if ended:
             actions += self._settle(now)
         if now >= self._flush_until:
             actions += self._settle(now)
@@ -261,7 +264,8 @@ class Node:
         """The loop comes back late: whatever this node was, it is backup now, before it does anything else."""
         why = f"this node was held up for {now - self._due:.1f} s"
         self.ledger.counters["late loop"] += 1
-        self._held_up_until, self._renew_at = now + HELD_UP_FOR, NEVER
+        self.demotion.add_until(HELD_UP, WHOLE, now + HELD_UP_FOR)
+        self._renew_at = NEVER
         self._pair.disarm(now)
         actions: list[Action] = []
         for machine in self.machines.values():
@@ -281,7 +285,7 @@ class Node:
             if machine is None:
                 self._nonce += 1 << 32
                 machine = self.machines[key] = Machine(config, self._nonce, now)
-                machine.demotion = self._demotion
+                machine.demotion = self._amount
                 actions.append(Release(config.device, config.addresses))
             else:
                 actions += machine.reconfigure(config, now)
@@ -293,36 +297,39 @@ class Node:
         return sorted(actions, key=lambda action: not isinstance(action, Release))
 
     def _await_states(self, now: float) -> list[Action]:
-        """Stand back when this node gets its first VHIDs, be it at start or, at boot, with the first settings after it.
+        """Stand back when this node gets its first VHIDs, be it at start or, at boot, with the first settings after it:
+        until its peer's states are here, and its agent has put configuration and services in place.
 
         One that has VHIDs already is not held back: it may be the only one that knows the states.
         """
         if self.machines or not self.settings.vhids:
             return []
         self._hold_down(now)
+        if self.settings.await_ready:
+            self.demotion.add_until(AWAITING_READY, WHOLE, now + self.settings.await_ready)
         if not self.settings.await_states:
             return []
-        self._named[AWAITING_STATES] = WHOLE
-        self._awaiting_until = now + self.settings.await_states
+        self.demotion.add_until(AWAITING_STATES, WHOLE, now + self.settings.await_states)
         return [AwaitStates()]
 
     def _hold_down(self, now: float) -> None:
         """Who comes back may go again: it shows first that it stays. As the only one it serves all the same, since the
         master-down time ignores demotion."""
         if self.settings.hold_down:
-            self._held_down_until = now + self.settings.hold_down
+            self.demotion.add_until(HOLD_DOWN, WHOLE, now + self.settings.hold_down)
 
     def _settle(self, now: float, planned: bool = False) -> list[Action]:
         """Bring every machine to what settings, links and reasons say; a planned step back flushes first."""
-        demotion = sum(self.reasons().values())
+        self._derive()
+        demotion = self.demotion.total
         leaving = self._stopping or not self.settings.enabled
-        if planned and (leaving or demotion > self._demotion) and self._is_master():
+        if planned and (leaving or demotion > self._amount) and self._is_master():
             if self._flush_until != NEVER:
                 return []
             self._flush_until = now + FLUSH_WITHIN
             return [Flush(FLUSH_WITHIN)]
         self._flush_until = NEVER
-        self._demotion = demotion
+        self._amount = demotion
         actions: list[Action] = []
         for machine in self.machines.values():
             if leaving:
@@ -334,6 +341,18 @@ class Node:
                 actions += machine.happen(Happening.UNREADY, now)
             actions += machine.demote(demotion, now)
         return actions
+
+    def _derive(self) -> None:
+        """The reasons that follow from settings and ports."""
+        derived = {}
+        for one in self.settings.vhids:
+            port = self._ports[one.device]
+            if port.up is False:
+                derived[f"{one.interface} has no link"] = WHOLE
+            elif port.deaf:
+                derived[f"{one.interface} cannot send"] = WHOLE
+        self.demotion.set_standing(self.settings.demotion)
+        self.demotion.derive(derived)
 
     def _conclude(self, now: float) -> list[Action]:
         """What follows from the states after each event."""
@@ -350,7 +369,7 @@ class Node:
         elif self._renew_at == NEVER:
             # Three renewals fit into a lifetime: one may be stalled by a busy kernel, as measured, and one lost.
             self._renew_at = now + min(machine.lifetime for machine in holding) * 0.35
-        own = (self._awaiting_until, self._held_up_until, self._held_down_until, self._flush_until, self._renew_at)
+        own = (self.demotion.deadline(), self._flush_until, self._renew_at)
         self._due = min((*own, *(machine.deadline() for machine in self.machines.values())))
         return actions
 

@@ -66,6 +66,8 @@ class Settings:
     """False while CARP is temporarily disabled: no VHID takes part."""
     await_states: float = 0.0
     """At process start: stand back until the peer's states are here, at most this many seconds. 0 for not at all."""
+    await_ready: float = 0.0
+    """At process start: stand back until the agent says that configuration and services are up, at most so long."""
     hold_down: float = 0.0
     """Seconds that a node which has started, or whose link has come back, stands back before it preempts."""
     partner: Partner | None = None

@@ -12,6 +12,7 @@ from gemel.control.agent import (
     EnableCarp,
     Maintenance,
     PinPeer,
+    ResetDemotion,
     Status,
     SyncNow,
     TestVirtualMac,
@@ -109,13 +110,14 @@ def carp_status(as_json: Json = False) -> None:
     """Roles, demotion and the last transitions."""
     report = call(Status())
     if as_json:
-        print_json(
-            {k: report[k] for k in ("carp", "demotion", "maintenance", "carp_enabled", "transitions", "counters")}
-        )
+        kept = ("carp", "demotion", "waived", "maintenance", "carp_enabled", "transitions", "counters")
+        print_json({key: report[key] for key in kept})
         return
     _print_vhids(report)
     for reason, amount in report["demotion"].items():
         out.print(f"demotion {amount}: {_plain(reason)}")
+    for reason, amount in report["waived"].items():
+        out.print(f"demotion {amount}, reset by hand: {_plain(reason)}")
     for t in report["transitions"][-10:]:
         when = datetime.fromtimestamp(t["at"]).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
         name = t["description"] or t["interface"]
@@ -130,6 +132,22 @@ def carp_maintenance(
 ) -> None:
     """Hand all virtual IPs to the peer, and stay back over reboots, until it is switched off."""
     call(Maintenance(_is_on(switch)))
+
+
+@carp.command("reset-demotion")
+def carp_reset_demotion(
+    reason: Annotated[str, typer.Argument(help="As `gemel status` names it; all that hold now without one.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Take part at full strength although there is a reason to stand back, until that has gone and come again."""
+    counted = call(ResetDemotion(reason))
+    if as_json:
+        print_json(counted)
+        return
+    for one, amount in counted.items():
+        out.print(f"no longer counts: {_plain(one)} ({amount})")
+    if not counted:
+        out.print("there is no demotion to reset")
 
 
 @carp.command("enable")

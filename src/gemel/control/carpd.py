@@ -1,6 +1,6 @@
 """What can be asked of carpd."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gemel.control.door import Question
 
@@ -71,6 +71,8 @@ class CarpReport:
     counters: dict[str, int]
     problems: tuple[str, ...]
     detector: DetectorReport | None = None
+    waived: dict[str, int] = field(default_factory=dict)
+    """Reasons to stand back that hold, and which an operator has taken out of the count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +106,23 @@ class Promote(Question[None]):
     answer_shape = None
 
 
-QUESTIONS = (CarpStatus, ReloadCarp, Demote, Promote)
+@dataclass(frozen=True, slots=True)
+class TellHealth(Question[None]):
+    """All reasons to stand back that follow from this node's health, reason -> 1..240; what was told before and is not
+    among them is over. `ready`: configuration and services are up."""
+
+    reasons: dict[str, int]
+    ready: bool = True
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResetDemotion(Question[dict[str, int]]):
+    """No longer count this reason, or (empty) all that hold now, until each has gone; returns what counted until now.
+    Maintenance mode has a switch of its own and stays."""
+
+    reason: str = ""
+    answer_shape = dict[str, int]
+
+
+QUESTIONS = (CarpStatus, ReloadCarp, Demote, Promote, TellHealth, ResetDemotion)

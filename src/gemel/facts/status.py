@@ -42,6 +42,7 @@ class Sources:
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
+    web_address: str = ""
 
 
 def status(sources: Sources) -> dict[str, Any]:
@@ -49,10 +50,12 @@ def status(sources: Sources) -> dict[str, Any]:
     carp = sources.carp or {}
     return {
         "node": sources.node,
+        "web_address": sources.web_address,
         "role_config": role_config(sources),
         "problems": list(problems(sources)),
         "carp": [_vhid(v, sources.words) for v in carp.get("vhids", ())],
         "demotion": carp.get("demotion", {}),
+        "waived": carp.get("waived", {}),
         "maintenance": sources.maintenance,
         "carp_enabled": bool(carp.get("allowed", True)),
         "state_sync": _state_sync(sources.flows or {}),
@@ -108,6 +111,10 @@ def _demotion(sources: Sources) -> Iterable[str]:
     if reasons:
         said = ", ".join(f"{reason} ({amount})" for reason, amount in reasons.items())
         yield f"this node stands back (demotion): {said}"
+    waived = (sources.carp or {}).get("waived") or {}
+    if waived:
+        said = ", ".join(waived)
+        yield f"the demotion was reset by hand and does not count until this has gone and come again: {said}"
 
 
 def _vhid(vhid: Json, words: Mapping[str, str]) -> dict[str, Any]:

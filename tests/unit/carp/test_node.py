@@ -7,12 +7,14 @@ import pytest
 
 from gemel.carp import wire
 from gemel.carp.events import (
+    AWAITING_READY,
     AWAITING_STATES,
     AwaitStates,
     Demoted,
     Flush,
     Forced,
     HandOverReady,
+    HealthTold,
     Heard,
     LinkChanged,
     Promoted,
@@ -30,6 +32,7 @@ from gemel.carp.events import (
     Take,
     TellRole,
     TimePassed,
+    Waived,
 )
 from gemel.carp.machine import NEVER
 from gemel.carp.node import Node
@@ -134,7 +137,7 @@ def test_states_are_awaited_but_not_for_ever():
     assert patient.deadline() == NOW + 30
     patient.handle(TimePassed(), NOW + 30)
     assert patient.reasons() == {}
-    assert patient.ledger.counters["gave up waiting for states"] == 1
+    assert patient.ledger.counters[f"gave up waiting: {AWAITING_STATES}"] == 1
     assert "states did not come" in patient.ledger.problems(NOW + 31)[0]
 
 
@@ -413,3 +416,60 @@ def test_transitions_are_remembered_with_their_reason():
         (State.BACKUP, State.MASTER, "no advert for 3.04 s"),
         (State.MASTER, State.BACKUP, "10.0.0.9 advertises base 1 skew 0, this node base 1 skew 10"),
     ]
+
+
+def test_a_reset_reason_is_shown_and_does_not_count_until_it_has_gone_and_come_again():
+    one = node(*TWO)
+    one.handle(Demoted("gateway down", 20), NOW)
+    one.handle(LinkChanged("lan", False), NOW)
+    assert one.reasons() == {"gateway down": 20, "lan has no link": 240}
+    one.handle(Waived(), NOW)
+    assert one.reasons() == {}
+    assert one.demotion.waived() == {"gateway down": 20, "lan has no link": 240}
+    assert one.machines["wan", 1].effective_skew == one.machines["wan", 1].config.advskew
+    one.handle(LinkChanged("lan", True), NOW + 1)
+    assert one.demotion.waived() == {"gateway down": 20}
+    one.handle(LinkChanged("lan", False), NOW + 2)
+    assert one.reasons() == {"lan has no link": 240}
+
+
+def test_one_reason_can_be_reset_alone_and_maintenance_cannot():
+    one = Node(Settings(TWO, demotion={"maintenance": 240}), NOW, 77)
+    one.handle(Started(), NOW)
+    one.handle(Demoted("a", 20), NOW)
+    one.handle(Demoted("b", 30), NOW)
+    one.handle(Waived("a"), NOW)
+    assert one.reasons() == {"maintenance": 240, "b": 30}
+    one.handle(Waived(), NOW)
+    assert one.reasons() == {"maintenance": 240}
+
+
+def test_health_is_told_whole_and_nothing_of_it_stays():
+    one = node(*TWO)
+    one.handle(HealthTold({"disk full": 100, "WANGW": 240}), NOW)
+    assert one.reasons() == {"disk full": 100, "WANGW": 240}
+    one.handle(HealthTold({"disk full": 50}), NOW)
+    assert one.reasons() == {"disk full": 50}
+    assert one.handle(HealthTold({"disk full": 50}), NOW) == []
+    one.handle(HealthTold({}), NOW)
+    assert one.reasons() == {}
+
+
+def test_a_masters_bad_health_is_a_planned_step_back():
+    one, now = master()
+    assert one.handle(HealthTold({"WANGW": 240}), now) == [Flush(0.2)]
+    assert skews(one.handle(HandOverReady(), now)) == [240, 240]
+
+
+def test_configuration_and_services_are_awaited_but_not_for_ever():
+    one = Node(Settings(TWO, await_ready=30.0), NOW, 77)
+    one.handle(Started(), NOW)
+    one.handle(HealthTold({}, ready=False), NOW + 1)
+    assert one.reasons() == {AWAITING_READY: 240}
+    one.handle(HealthTold({}, ready=True), NOW + 2)
+    assert one.reasons() == {}
+    patient = Node(Settings(TWO, await_ready=30.0), NOW, 77)
+    patient.handle(Started(), NOW)
+    patient.handle(TimePassed(), NOW + 30)
+    assert patient.reasons() == {}
+    assert any("agent did not say in time" in text for text in patient.problems(NOW + 31))

@@ -13,6 +13,7 @@ from gemel.control.agent.cluster import (
     Maintenance,
     Overheard,
     PinPeer,
+    ResetDemotion,
     RolesChanged,
     ScanReport,
     SyncNow,
@@ -60,7 +61,8 @@ from gemel.control.agent.session import (
 QUESTIONS = (
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
     Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, LogoutEverywhere, AskFrame, AskChoices,
-    AskFact, News, RolesChanged, CarpScan, TestVirtualMac,
+    AskFact, News, RolesChanged, CarpScan, ResetDemotion, TestVirtualMac,
+    Ping, Capture, AskRun, AskRuns, StopRun, ReadCapture, AskSources,
 )  # fmt: skip
 
 READING = (
@@ -127,3 +129,6 @@ __all__ = [
     "SyncNow",
     "TestVirtualMac",
 ]  # fmt: skip
+    "Ping",
+    "ReadCapture",
+    "ResetDemotion",

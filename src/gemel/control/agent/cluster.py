@@ -24,6 +24,18 @@ class EnableCarp(Question[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class ResetDemotion(Question[dict[str, int]]):
+    """No longer count this reason to stand back, or (empty) all that hold now, until each has gone and come again.
+
+    The answer is what counted until now, reason -> amount. Maintenance mode has its own switch and stays.
+    """
+
+    reason: str = ""
+    token: str = ""
+    answer_shape = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Overheard:
     """Somebody who speaks for a VHID on an interface: CARP, VRRPv2 or VRRPv3. `whose` is "ours" for a VHID
     that is configured here, and empty for a stranger's."""

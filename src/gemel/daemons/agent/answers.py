@@ -18,6 +18,7 @@ from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin
+from gemel.daemons.agent.demotion import reset
 from gemel.daemons.agent.accounts import Access, hashed, password_edits
 from gemel.daemons.agent.desk import Desk, Made
 from gemel.daemons.agent.pages import Around, choices, frame, listed
@@ -69,6 +70,7 @@ class Answers:
             ask.Maintenance: lambda q, _: self._desk.set_node(replace(self._desk.node, maintenance=q.on)),
             ask.EnableCarp: lambda q, _: self._desk.set_node(replace(self._desk.node, carp_disabled=not q.on)),
             ask.CarpScan: lambda q, _: scanned(self._desk.config, q.interface, q.seconds),
+            ask.ResetDemotion: lambda q, who: reset(sight.observer, who, q.reason),
             ask.TestVirtualMac: lambda q, _: tested(self._desk.config, q.interface),
             ask.SyncNow: lambda *_: self._sync_now(),
             ask.AskFingerprints: lambda *_: self._fingerprints(),

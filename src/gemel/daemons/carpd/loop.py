@@ -16,6 +16,7 @@ from gemel.carp.events import (
     Demoted,
     Event,
     Flush,
+    HealthTold,
     LinkChanged,
     Promoted,
     Quit,
@@ -31,11 +32,12 @@ from gemel.carp.events import (
     Take,
     TellRole,
     TimePassed,
+    Waived,
 )
 from gemel.carp.node import Node
 from gemel.carp.settings import Settings
 from gemel.carp.wire import virtual_mac
-from gemel.control.carpd import QUESTIONS, CarpStatus, Demote, Promote, ReloadCarp
+from gemel.control.carpd import QUESTIONS, CarpStatus, Demote, Promote, ReloadCarp, ResetDemotion, TellHealth
 from gemel.control.door import Caller, Door, Refused
 from gemel.daemons.carpd.hands import AddressHand, FlowdHand
 from gemel.daemons.carpd.news import AgentHand
@@ -207,6 +209,22 @@ class Carpd:
             case Promote(reason):
                 log.info("no longer demoted: %s", reason)
                 return self._and_wait(lambda now: self._handle(Promoted(reason), now))
+            case TellHealth(reasons, ready):
+                if not all(1 <= amount <= 240 for amount in reasons.values()):
+                    raise Refused("amounts must be 1 to 240")
+                return self._and_wait(lambda now: self._handle(HealthTold(reasons, ready), now))
+            case ResetDemotion(reason):
+                counted = self._and_wait(lambda now: self._reset(reason, now))
+                if reason and not counted:
+                    raise Refused(f"no such reason to stand back counts now: {reason}")
+                log.info("demotion reset: %s", ", ".join(counted) or "there was none")
+                return counted
+
+    def _reset(self, reason: str, now: float) -> dict[str, int]:
+        before = self.node.reasons()
+        self._handle(Waived(reason), now)
+        after = self.node.reasons()
+        return {reason: amount for reason, amount in before.items() if reason not in after}
 
     def _reload(self, settings: Settings, now: float) -> None:
         self._handle(SettingsChanged(settings), now)

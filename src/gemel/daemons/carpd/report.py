@@ -32,6 +32,7 @@ def carp_report(node: Node, now: float, wall: float) -> CarpReport:
         counters=dict(node.ledger.counters),
         problems=node.problems(now),
         detector=_detector(node.peer, now, epoch) if node.peer else None,
+        waived=node.demotion.waived(),
     )
 
 
