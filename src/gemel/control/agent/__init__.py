@@ -62,7 +62,6 @@ QUESTIONS = (
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
     Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, LogoutEverywhere, AskFrame, AskChoices,
     AskFact, News, RolesChanged, CarpScan, ResetDemotion, TestVirtualMac,
-    Ping, Capture, AskRun, AskRuns, StopRun, ReadCapture, AskSources,
 )  # fmt: skip
 
 READING = (
@@ -116,6 +115,7 @@ __all__ = [
     "NewsReport",
     "Overheard",
     "PinPeer",
+    "ResetDemotion",
     "Restore",
     "RevisionHead",
     "Revisions",
@@ -129,6 +129,3 @@ __all__ = [
     "SyncNow",
     "TestVirtualMac",
 ]  # fmt: skip
-    "Ping",
-    "ReadCapture",
-    "ResetDemotion",
