@@ -16,8 +16,8 @@ from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.interfaces import INTERFACES, PRIVATE, Interface
 from gemel.areas.names import names_of
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS, Mapping, PortForward
-from gemel.areas.resolve import Nothing, Resolver, host
-from gemel.areas.rules import FAMILIES, RULES, Rule
+from gemel.areas.resolve import Nothing, Resolver, host, resolver_of
+from gemel.areas.rules import FAMILIES, RULES
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
@@ -105,7 +105,7 @@ def virtual_macs(config: Config) -> list[VirtualMac]:
 
 def policy(config: Config) -> ir.Policy:
     """The whole firewall of this node, resolved."""
-    resolver = Resolver(config)
+    resolver = resolver_of(config)
     enabled = [i for i in config[INTERFACES].items if i.enabled]
     return ir.Policy(
         interfaces=tuple(_interface(config, resolver, i) for i in enabled),
@@ -147,15 +147,9 @@ def lockout_interface(config: Config) -> str | None:
 def _rules(config: Config, resolver: Resolver, key: str) -> Iterator[ir.Rule]:
     for rule in config[RULES].items:
         if rule.interface == key and not rule.disabled:
-            try:
-                yield _rule(resolver, rule)
-            except Nothing:
-                continue
-
-
-def _rule(resolver: Resolver, rule: Rule) -> ir.Rule:
-    action = ir.Action(rule.action)
-    return ir.Rule(rule.id, resolver.match(rule), action, rule.log, rule.no_state_sync, rule.description)
+            resolved = resolver.rule(rule)
+            if resolved is not None:
+                yield resolved
 
 
 def skipped(config: Config) -> Iterator[Problem]:
@@ -167,7 +161,7 @@ def skipped(config: Config) -> Iterator[Problem]:
 
 
 def _left_out(config: Config) -> Iterator[tuple[str, str]]:
-    resolver = Resolver(config)
+    resolver = resolver_of(config)
     lists: tuple[tuple[Area[Any], tuple[Any, ...]], ...] = (
         (RULES, config[RULES].items),
         (OUTBOUND_NAT, config[OUTBOUND_NAT].items),

@@ -3,13 +3,16 @@
 from ipaddress import ip_interface
 from typing import Any
 
-from gemel.areas.aliases import ALIASES, ranges_of, spans_of
-from gemel.areas.interfaces import INTERFACES
-from gemel.areas.rules import FAMILIES, ICMP_TYPES
-from gemel.areas.virtual_ips import VIRTUAL_IPS
+from gemel.areas.aliases import ALIASES, Aliases, ranges_of, spans_of
+from gemel.areas.interfaces import INTERFACES, Interfaces
+from gemel.areas.rules import FAMILIES, ICMP_TYPES, Rule
+from gemel.areas.virtual_ips import VIRTUAL_IPS, VirtualIps
 from gemel.core.config import Config
+from gemel.core.remember import OfEach, OfTogether
 from gemel.rules import ir
 from gemel.rules.addresses import Range, merge, parse_range
+
+_IPV4 = frozenset((4,))
 
 
 class Nothing(Exception):
@@ -19,10 +22,11 @@ class Nothing(Exception):
 class Resolver:
     """What endpoints mean on this node."""
 
-    def __init__(self, config: Config) -> None:
-        interfaces = config[INTERFACES].items
-        vips = config[VIRTUAL_IPS]
-        self._aliases = config[ALIASES]
+    def __init__(self, own: Interfaces, vips: VirtualIps, aliases: Aliases) -> None:
+        interfaces = own.items
+        self._aliases = aliases
+        self.rule: OfEach[Rule, ir.Rule | None] = OfEach(self._rule)
+        """A rule of the list as the compiler takes it; None if a part of it stands for nothing."""
         self.own = tuple(host(a) for i in interfaces if i.enabled for a in i.own)
         self.vips = tuple(host(v.address) for v in vips.items)
         self._vip = {v.id: host(v.address) for v in vips.items}
@@ -86,6 +90,9 @@ class Resolver:
     def _families(self, endpoint: str) -> frozenset[int]:
         """The address families in which the endpoint stands for something: *not LAN net* is not any in the others."""
         if endpoint not in self._there:
+            if ":" not in endpoint and "." in endpoint:  # an IPv4 literal, as thousands of rules have
+                self._there[endpoint] = _IPV4
+                return _IPV4
             addresses = self.addresses(endpoint) or ir.Addresses()
             ranges = [r for key in addresses.aliases for r in ranges_of(self._aliases, key)]
             self._there[endpoint] = frozenset(r.family for r in (*addresses.ranges, *ranges))
@@ -113,6 +120,13 @@ class Resolver:
                 self.ports(spec)
         return families
 
+    def _rule(self, rule: Rule) -> ir.Rule | None:
+        try:
+            match = self.match(rule)
+        except Nothing:
+            return None
+        return ir.Rule(rule.id, match, ir.Action(rule.action), rule.log, rule.no_state_sync, rule.description)
+
     def match(self, item: Any) -> ir.Match:
         """The match of a rule, mapping or forward.
 
@@ -131,6 +145,15 @@ class Resolver:
             icmp_types=frozenset(n for t in types if (n := ICMP_TYPES[t][0]) is not None) if types else None,
             icmp6_types=frozenset(n for t in types if (n := ICMP_TYPES[t][1]) is not None) if types else None,
         )
+
+
+_resolver: OfTogether[Resolver] = OfTogether(Resolver)
+
+
+def resolver_of(config: Config) -> Resolver:
+    """The resolver of a configuration: the same one as long as nothing has changed that names stand for, so that of
+    10,000 rules only those are looked at again that changed."""
+    return _resolver(config[INTERFACES], config[VIRTUAL_IPS], config[ALIASES])
 
 
 def host(address: str) -> Range:

@@ -11,6 +11,7 @@ import types
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_PLAIN = frozenset((str, int, float, bool))
 
 
 class Malformed(ValueError):
@@ -19,6 +20,8 @@ class Malformed(ValueError):
 
 def encode(value: Any) -> Any:
     """Return `value` as something that ``json.dumps`` takes."""
+    if value is None or type(value) in _PLAIN:  # nearly everything in a large configuration
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):

@@ -6,7 +6,7 @@ On disk a configuration is canonical JSON: ``{"version": 1, "areas": {name: mode
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gemel.core.area import Area, NodeState
 from gemel.core.model import Model, plain
 from gemel.core.problem import Invalid, Problem, errors, from_validation
+from gemel.core.remember import OfTogether
 from gemel.core.want import Want
 
 M = TypeVar("M", bound=Model)
@@ -81,6 +82,7 @@ class Schema:
     settled: Callable[["Config"], "Config"] = _as_it_is
     across: tuple[Callable[["Config", NodeState], Iterable[Want]], ...] = ()
     cautions: tuple[Callable[["Config"], Iterable[Problem]], ...] = ()
+    _checked: OfTogether[list[Problem]] = field(init=False, repr=False, compare=False)
 
     def area(self, name: str) -> Area[Any]:
         """The area of that name.
@@ -128,8 +130,16 @@ class Schema:
             raise Invalid(problems)
         return Config(models)
 
+    def __post_init__(self) -> None:
+        # Before and after each change the same configurations are checked again and again.
+        object.__setattr__(self, "_checked", OfTogether(self._check, most=3))
+
     def check(self, config: Config) -> list[Problem]:
         """Every problem of a configuration that reads well: what one area's fields mean for another's."""
+        return list(self._checked(*(config.named(area.name) for area in self.areas)))
+
+    def _check(self, *models: Model) -> list[Problem]:
+        config = Config({area.name: model for area, model in zip(self.areas, models, strict=True)})
         found = [problem for area in self.areas for problem in (*_same_ids(area, config), *area.check(config))]
         if not errors(found):
             found += [problem for caution in self.cautions for problem in caution(config)]

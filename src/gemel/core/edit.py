@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import ValidationError
 
@@ -11,6 +11,7 @@ from gemel.core.area import Area
 from gemel.core.config import Config, Schema, digest
 from gemel.core.model import HIDDEN, Item, Model, is_marked, plain
 from gemel.core.problem import Invalid, Problem, errors, from_validation
+from gemel.core.remember import OfEach
 
 S = TypeVar("S", bound=Model)
 
@@ -48,7 +49,10 @@ class Edited:
 
 def etag(model: Model) -> str:
     """Changes whenever the model does."""
-    return digest(plain(model))[:16]
+    return _etag(model)
+
+
+_etag: OfEach[Model, str] = OfEach(lambda model: digest(plain(model))[:16])
 
 
 def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
@@ -58,6 +62,25 @@ def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
         Invalid: no such area, item or field, or a value that a field does not take. Relations between items and areas
             are the business of ``Schema.check``, later, on the whole.
     """
+    found = _edited(schema, config, edit)
+    return Edited(schema.settled(found.config), found.item)
+
+
+def edited_all(schema: Schema, config: Config, edits: Iterable[Edit]) -> tuple[Config, tuple[str, ...]]:
+    """Carry out edits one after the other; what follows from them follows when all are done. Returns the ids, too.
+
+    Raises:
+        Invalid: as `edited`, for the first that cannot be.
+    """
+    items = []
+    for edit in edits:
+        found = _edited(schema, config, edit)
+        config = found.config
+        items.append(found.item)
+    return schema.settled(config), tuple(items)
+
+
+def _edited(schema: Schema, config: Config, edit: Edit) -> Edited:
     area = schema.area(edit.area)
     model, item = config.named(area.name), ""
     if edit.verb == "replace":
@@ -69,7 +92,7 @@ def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
     else:
         found, item = _edited_items(schema, area, config, edit)
         model = model.model_copy(update={"items": found})
-    return Edited(schema.settled(config.having(**{area.name: model})), item)
+    return Edited(config.having(**{area.name: model}), item)
 
 
 def _with_fields(schema: Schema, area: Area[Any], config: Config, values: dict[str, Any]) -> Model:
@@ -114,6 +137,21 @@ def _edited_items(schema: Schema, area: Area[Any], config: Config, edit: Edit) -
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
+def _without_lists(model: Model) -> dict[str, Any]:
+    """An area as JSON values, without what is a list in its items: names have no need of 100,000 entries."""
+    lists = {
+        name
+        for item in getattr(model, "items", ())[:1]
+        for name, info in type(item).model_fields.items()
+        if get_origin(info.annotation) is tuple
+    }
+    return model.model_dump(mode="json", exclude={"items": {"__all__": lists}} if lists else None)
+
+
+headings: OfEach[Model, dict[str, Any]] = OfEach(_without_lists)
+"""An area as look-ups of names need it."""
+
+
 class _Areas(Mapping[str, Any]):
     """The areas as JSON values, made when they are looked at; some of them, or an item, as they are going to be."""
 
@@ -123,11 +161,11 @@ class _Areas(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self._changed:
             return self._changed[name]
-        data = plain(self._config.named(name))
-        if name in self._items:
-            new = self._items[name]
-            data["items"] = [*(i for i in data["items"] if i["id"] != new["id"]), new]
-        return data
+        data = headings(self._config.named(name))
+        if name not in self._items:
+            return data
+        new = self._items[name]
+        return {**data, "items": [*(i for i in data["items"] if i["id"] != new["id"]), new]}
 
     def __iter__(self) -> Iterator[str]:
         return iter(())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gemel.core.area import NodeState
 from gemel.core.config import Config, Schema
-from gemel.core.edit import Edit, edited, needed
+from gemel.core.edit import Edit, edited_all, needed
 from gemel.core.model import Model
 from gemel.core.pending import Pending, only
 from gemel.core.problem import Invalid, Problem, errors
@@ -218,12 +218,7 @@ class Desk:
         return self.config if number in (0, self.number) else self._store.revision(number).config
 
     def _edited(self, config: Config, edits: list[Edit]) -> tuple[Config, tuple[str, ...]]:
-        items = []
-        for edit in edits:
-            result = edited(self.schema, config, edit)
-            config = result.config
-            items.append(result.item)
-        return config, tuple(items)
+        return edited_all(self.schema, config, edits)
 
     def _at_save(self, edit: Edit) -> bool:
         return self.schema.area(edit.area).at_save and edit.verb == "set" and not edit.item
