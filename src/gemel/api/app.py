@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel import __version__
-from gemel.api import areas, verbs
+from gemel.api import areas, events, verbs
 from gemel.api.asking import SessionOf, Wrong, refusal
 from gemel.control.door import Ask
 
@@ -16,7 +16,7 @@ X-CSRF-Token."""
 
 
 def app(ask: Ask, session_of: SessionOf) -> FastAPI:
-    """The routes of every area, and those of the whole."""
+    """The routes of every area, and those of the whole. ``state.stream`` is to be closed when the process ends."""
     # The pages of FastAPI that show the documentation load their scripts from elsewhere: left out.
     api = FastAPI(
         title="Gemel", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
@@ -24,6 +24,8 @@ def app(ask: Ask, session_of: SessionOf) -> FastAPI:
     )  # fmt: skip
     verbs.add(api, ask, session_of)
     areas.add(api, ask, session_of)
+    api.state.stream = events.Stream(ask)
+    events.add(api, api.state.stream, session_of)
 
     @api.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:

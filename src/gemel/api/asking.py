@@ -46,16 +46,26 @@ def refusal(status: int, text: str, problems: list[dict[str, Any]] | None = None
     return JSONResponse({"error": text, "problems": said}, status, headers)
 
 
+def no_session() -> Response:
+    """To who has none."""
+    return refusal(401, "log in first: POST /api/v1/login gives a token")
+
+
+def failed(error: Refused | Unreachable) -> Response:
+    """What becomes of a question that the agent refused or never answered."""
+    if isinstance(error, Refused):
+        return refusal(status_of(error), str(error), error.problems)
+    return refusal(503, "the agent does not answer; it is being started, or has stopped")
+
+
 async def answered(ask: Ask, token: str, work: Callable[[Asker], Any], public: bool = False) -> Response:
     """Do the work in a thread; its value as JSON, or why not."""
     if not token and not public:
-        return refusal(401, "log in first: POST /api/v1/login gives a token")
+        return no_session()
     try:
         value = await to_thread.run_sync(functools.partial(_done, work, Asker(ask, token)))
-    except Refused as no:
-        return refusal(status_of(no), str(no), no.problems)
-    except Unreachable:
-        return refusal(503, "the agent does not answer; it is being started, or has stopped")
+    except (Refused, Unreachable) as error:
+        return failed(error)
     except NotThere as error:
         return refusal(404, str(error))
     except Stale as error:

@@ -97,7 +97,7 @@ class Stale(Exception):
 _MEANING = {
     400: "no JSON, or not of the shape that is needed", 401: "no session, or it is over", 403: "not this account",
     404: "no such thing", 409: "it cannot be done now, or was changed meanwhile", 413: "too large",
-    422: "a value that will not do", 503: "the agent does not answer",
+    422: "a value that will not do", 429: "too many at once", 503: "the agent does not answer",
 }  # fmt: skip
 
 

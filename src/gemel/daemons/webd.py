@@ -67,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(secure: list[socket.socket], plain: list[socket.socket]) -> None:
     certificates = await _certificates()
-    https = _server(app(_ask_agent, api=api_app(_ask_agent, session_of)), certificates)
+    rest = api_app(_ask_agent, session_of)
+    https = _server(app(_ask_agent, api=rest), certificates)
     servers = [(https, secure)]
     if plain:
         servers.append((_server(redirect_app(), None), plain))
@@ -83,6 +84,7 @@ async def _serve(secure: list[socket.socket], plain: list[socket.socket]) -> Non
     await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
     for server, _ in servers:
         server.should_exit = True
+    rest.state.stream.close()
     watching.cancel()
     ending.cancel()
     await asyncio.gather(*running)

@@ -26,6 +26,8 @@ HEADERS = {
 
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
+WATCHING_HEADER = "x-gemel-watching"
+"""Set by scripts that load parts of a page again without a person: no reason to keep a session open."""
 
 
 def csrf_token(session: str) -> str:

@@ -18,14 +18,23 @@ from gemel.control.door import Ask, Refused, Unreachable
 from gemel.web.body import Unreadable, read_body
 from gemel.web.files import STATIC, Files
 from gemel.web.furniture import furniture
-from gemel.web.security import COOKIE, TOKEN_FIELD, TOKEN_HEADER, forget_session, guarded, is_csrf_token, same_site
+from gemel.web.security import (
+    COOKIE,
+    TOKEN_FIELD,
+    TOKEN_HEADER,
+    WATCHING_HEADER,
+    forget_session,
+    guarded,
+    is_csrf_token,
+    same_site,
+)
 from gemel.web.visit import Fields, Notices, Page, Visit
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_FORM = 16 << 20  # bytes: 100,000 alias entries are 2 MiB
 HEADERS = (
     "origin", "host", "sec-fetch-site", TOKEN_HEADER, "hx-request", "hx-boosted", "hx-target", "last-event-id",
-    "authorization",
+    "authorization", WATCHING_HEADER,
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -87,6 +96,8 @@ class Site:
             if visit.method == "POST" and not _is_own(visit):
                 text = "The page was too old, or the request came from somewhere else. Load it again and repeat."
                 return self._wrong(visit, 403, "Nothing was changed", text)
+            if page.session and visit.method == "GET":
+                visit.frame  # noqa: B018 - asked first: what the page shows is not older than its `news`
             return page.function(visit)
         except Refused as no:
             return self._refused(visit, no)

@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gemel.control.agent import AskChoices, AskFrame, Choices, Finding, Frame
+from gemel.control.agent import BY_ITSELF, AskChoices, AskFrame, Choices, Finding, Frame
 from gemel.control.door import Ask, Question
-from gemel.web.security import csrf_token
+from gemel.web.security import WATCHING_HEADER, csrf_token
 
 A = TypeVar("A")
 MOST_FIELDS = 20_000
@@ -106,7 +106,8 @@ class Visit:
         Raises:
             Refused, Unreachable: as `control.door.ask`. Let through, they become a page.
         """
-        return self.asked(replace(question, token=self.token))  # type: ignore[type-var]
+        token = f"{BY_ITSELF}{self.token}" if self.headers.get(WATCHING_HEADER) else self.token
+        return self.asked(replace(question, token=token))  # type: ignore[type-var]
 
     @property
     def frame(self) -> Frame:

@@ -36,6 +36,26 @@ def _keys() -> tuple[tempfile.TemporaryDirectory[str], str]:
     return folder, folder.name
 
 
+class Unseen:
+    """What people look at has tests of its own: here nothing is looked at, and nothing changes."""
+
+    version = "unseen.0"
+
+    @property
+    def observer(self) -> "Unseen":
+        return self
+
+    @property
+    def views(self) -> "Unseen":
+        return self
+
+    def news(self, _cursor: str, _seconds: float) -> ask.NewsReport:
+        return ask.NewsReport(f"{self.version}.0", {}, ())
+
+    def answer(self, _name: str, _options: dict[str, str]) -> dict[str, Any]:
+        return {}
+
+
 @dataclass
 class Agent:
     """An agent without its door: questions go straight to the answers, and travel as JSON all the same."""
@@ -67,6 +87,6 @@ def running(folder: Path, blank: bool = False) -> Agent:
         there, desk = configured(folder)
     node = ThisNode(desk, lambda: 0.0, lambda: None, _keys()[1])
     access = Access(lambda: desk.config, lambda: 0.0)
-    unseen: Any = None  # what people look at has tests of its own
+    unseen: Any = Unseen()
     answers = Answers(desk, there.transaction, node, Pusher(node), PeerServer(node), access, unseen)
     return Agent(there, desk, answers)

@@ -137,7 +137,7 @@ def test_a_facts_rows_options_and_the_rest_are_shown(there: tuple[Watched, Brows
     assert "86400 s" in page.words and "tcp: 40, udp: 1" in page.words
     assert "This node 192.168.1.50 40 yes" in page.words
     assert page.value("filter") == "tcp 443"
-    assert watched.asked[-2] == ask.AskFact("states", {"filter": "tcp 443", "limit": "100"}, watched.asked[-2].token)
+    assert watched.asked[-1] == ask.AskFact("states", {"filter": "tcp 443", "limit": "100"}, watched.asked[-1].token)
     watched.facts["log"] = {"rows": ["one line", "another"]}
     page = browser.get("/status/system-logs")
     assert "one line another" in page.words and page.chosen("log") == "agent"

@@ -73,11 +73,15 @@ READING = (
 WATCHING = (News,)
 """Asked by pages on their own, without a person: no reason to keep a session open."""
 
+BY_ITSELF = "by-itself:"
+"""In front of a token: a page asks on its own. The session is checked as ever, and not kept from running out."""
+
 NO_SESSION = "session"
 NO_PRIVILEGE = "privilege"
 """The paths of the problems with which a question is refused for want of a session, or of the right to ask it."""
 
 __all__ = [
+    "BY_ITSELF",
     "NO_PRIVILEGE",
     "NO_SESSION",
     "QUESTIONS",

@@ -20,7 +20,8 @@ class Frame:
     """What every page shows around its own matter.
 
     `pending` is area -> who saved it last. `overwritten` are the areas that the primary's next push replaces here.
-    `interfaces` are id, name and whether it is enabled, in their order.
+    `interfaces` are id, name and whether it is enabled, in their order. `news` is the cursor of `News` without what
+    follows its last dot: how the status stood.
     """
 
     node: str
@@ -32,6 +33,7 @@ class Frame:
     overwritten: tuple[str, ...]
     peer: str
     interfaces: tuple[tuple[str, str, bool], ...]
+    news: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,15 @@ class AskFact(Question[dict[str, Any]]):
 class NewsReport:
     """The status now, the events since, oldest first, and the cursor to ask with next time.
 
-    `missed`: more happened than is told here; ask the fact *events*.
+    `missed`: more happened than is told here; ask the fact *events*. `figures` is the fact *graphs* of the last second.
+    The cursor without what follows its last dot is the same as long as the status is.
     """
 
     cursor: str
     status: dict[str, Any]
     events: tuple[Event, ...]
     missed: bool = False
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.users import ADMIN, USERS
-from gemel.control.agent import NO_PRIVILEGE, NO_SESSION, READING, WATCHING, Login, Session
+from gemel.control.agent import BY_ITSELF, NO_PRIVILEGE, NO_SESSION, READING, WATCHING, Login, Session
 from gemel.control.door import Caller, Refused
 from gemel.core.config import Config
 from gemel.core.edit import Edit
@@ -191,12 +191,13 @@ class Access:
             if caller.uid == 0:
                 return "root"
             raise _no_session("log in first")
+        by_itself, token = token.startswith(BY_ITSELF), token.removeprefix(BY_ITSELF)
         now = self._clock()
         with self._lock:
             session = self._sessions.get(token)
             if session is None or session.until < now:
                 raise _no_session("the session is over: log in again")
-            if not isinstance(question, WATCHING):
+            if not (by_itself or isinstance(question, WATCHING)):
                 session.until = now + SESSION_SECONDS
         found = account(self._config(), session.username)
         if found is None or found.disabled:

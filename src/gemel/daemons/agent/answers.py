@@ -80,7 +80,7 @@ class Answers:
             ask.AskFrame: lambda _, who: self._frame(who),
             ask.AskChoices: lambda *_: choices(self._desk.candidate, octets()),
             ask.AskFact: lambda q, _: sight.views.answer(q.name, q.options),
-            ask.News: lambda q, _: sight.observer.news(q.cursor, q.seconds),
+            ask.News: self._news,
             ask.RolesChanged: lambda *_: sight.observer.look_now(),
         }
 
@@ -100,6 +100,10 @@ class Answers:
     def status(self) -> dict[str, Any]:
         """The node's status."""
         return self._sight.reporter.now()
+
+    def _news(self, question: ask.News, _who: str) -> ask.NewsReport:
+        report = self._sight.observer.news(question.cursor, question.seconds)
+        return replace(report, figures=self._sight.views.answer("graphs", {"seconds": "1"}))
 
     def _peer_call(self, call: PeerCall) -> PeerAnswer:
         server = self._sight.peer if call.method in WatchServer.METHODS else self._server
@@ -131,8 +135,9 @@ class Answers:
         push, received = self._pusher.status(), self._server.status()
         authors = {name: f"{o.who} from {o.where}" for name, o in self._desk.pending.origins.items()}
         around = Around(
-            encode(push), encode(received), self._node.pinned() is not None, self._desk.number, authors
-        )
+            encode(push), encode(received), self._node.pinned() is not None, self._desk.number, authors,
+            self._sight.observer.version,
+        )  # fmt: skip
         return frame(self._desk.schema, self._desk.candidate, around, who, self._access.privileges(who))
 
     def _change(self, question: ask.Change, who: str) -> ask.Changed:

@@ -96,6 +96,11 @@ class Observer:
         return self._last
 
     @property
+    def version(self) -> str:
+        """The cursor of news without what counts events: it changes when the status does."""
+        return f"{self._epoch}.{self._version}"
+
+    @property
     def waiting(self) -> int:
         """How many wait for news."""
         return self._waiting
@@ -128,7 +133,7 @@ class Observer:
                 raise Refused("the agent has just started")
             events = tuple(e for n, e in self._recent if n > count) if version >= 0 else ()
             missed = version >= 0 and len(events) < self._count - count
-            return NewsReport(f"{self._epoch}.{self._version}.{self._count}", self._last, events, missed)
+            return NewsReport(f"{self.version}.{self._count}", self._last, events, missed)
 
     def _read(self, cursor: str) -> tuple[int, int]:
         """Version of the status and number of events; -1 twice for a cursor of another life, or none."""

@@ -32,6 +32,7 @@ class Around:
     pinned: bool
     revision: int
     authors: dict[str, str]
+    news: str
 
 
 def names_in(config: Config) -> Names:
@@ -118,4 +119,5 @@ def frame(schema: Schema, config: Config, around: Around, who: str, privileges: 
         overwritten=overwritten,
         peer=str(around.received.get("peer") or around.push.get("peer") or ""),
         interfaces=tuple((i.id, i.title, i.enabled) for i in config[INTERFACES].items),
+        news=around.news,
     )

@@ -88,4 +88,10 @@ def _shown(visit: Visit, wrong: Wrong) -> Response:
     )  # fmt: skip
 
 
-PAGES = (Page("/changes", changes),)
+def around(visit: Visit) -> Response:
+    """The parts of the frame that are kept live, for the page whose address is the field `at`."""
+    wanted = visit.query.get("at")
+    return visit.show("around.html", at=wanted if is_local(wanted) else "/")
+
+
+PAGES = (Page("/changes", changes), Page("/around", around, methods=("GET",)))
