@@ -27,6 +27,10 @@ AWAIT_STATES = 30.0
 """Seconds that a starting node stands back at most until it has the peer's states."""
 
 
+AWAIT_READY = 30.0
+"""Seconds that a starting node stands back at most until its agent says that configuration and services are up."""
+
+
 def compile_cluster(config: Config, node: NodeState) -> Iterable[Want]:
     """The settings of both daemons. flowd's come first: carpd asks it whether there are states to wait for."""
     yield DaemonSettings("flowd", canonical(encode(flow_settings(config))))
@@ -53,6 +57,7 @@ def carp_settings(config: Config, node: NodeState) -> CarpSettings:
         demotion={"maintenance": MAINTENANCE} if node.maintenance else {},
         enabled=not node.carp_disabled,
         await_states=AWAIT_STATES if ha.synchronize_states else 0.0,
+        await_ready=AWAIT_READY,
         preempt=ha.preempt,
         hold_down=float(ha.hold_down),
         partner=_partner(config) if vhids else None,

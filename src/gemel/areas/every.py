@@ -5,6 +5,7 @@ from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
 from gemel.areas.firewall import compile_firewall, skipped
 from gemel.areas.gateways import GATEWAYS, ROUTES
+from gemel.areas.health import HEALTH
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.names import names_of
@@ -27,6 +28,7 @@ AREAS = (
     OUTBOUND_NAT,
     PORT_FORWARDS,
     HIGH_AVAILABILITY,
+    HEALTH,
     NOTIFICATIONS,
     ADMIN,
     USERS,

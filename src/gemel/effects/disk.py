@@ -5,7 +5,9 @@ any point the old content or the new one is there, never a part; a left-over tem
 """
 
 import contextlib
+import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -50,3 +52,31 @@ class Disk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a file system is. `free` is in megabytes, for root; None: not known. `error`: why nothing can be written."""
+
+    free: float | None = None
+    error: str = ""
+
+    def wrong(self, least: float) -> str:
+        """What is wrong with it, in words, if less than `least` megabytes are too few; else empty."""
+        if self.error:
+            return f"the disk cannot be written: {self.error}"
+        return "the disk is full" if self.free is not None and self.free < least else ""
+
+
+def condition(folder: str) -> Condition:
+    """Look at the file system of `folder`, and write a few bytes to it."""
+    path = Path(folder, ".writable")
+    try:
+        found = os.statvfs(folder)
+        free = found.f_bfree * found.f_frsize / 1e6
+        if found.f_flag & os.ST_RDONLY:
+            return Condition(free, "it is mounted read-only")
+        Disk().fill(path, b"yes\n", 0o600)
+        return Condition(free)
+    except OSError as error:
+        return Condition(0.0) if error.errno == errno.ENOSPC else Condition(None, error.strerror or str(error))

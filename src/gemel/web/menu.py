@@ -50,6 +50,7 @@ PLACES = {
     "outbound_nat": "/firewall/nat/outbound",
     "port_forwards": "/firewall/nat/port-forward",
     "high_availability": "/system/high-availability",
+    "health": "/system/high-availability/health",
     "users": "/system/users",
     "admin": "/system/users",
     "notifications": "/system/advanced/notifications",
@@ -85,6 +86,8 @@ MENUS = (
 TABS = {
     "port_forwards": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
     "outbound_nat": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
+    "high_availability": (("Synchronization", PLACES["high_availability"]), ("Health", PLACES["health"])),
+    "health": (("Synchronization", PLACES["high_availability"]), ("Health", PLACES["health"])),
     "gateways": (("Gateways", PLACES["gateways"]), ("Static Routes", PLACES["static_routes"])),
     "static_routes": (("Gateways", PLACES["gateways"]), ("Static Routes", PLACES["static_routes"])),
 }
@@ -99,6 +102,7 @@ TITLES = {
     "outbound_nat": ("Firewall", "NAT", "Outbound"),
     "system": ("System", "General Setup"),
     "high_availability": ("System", "High Avail. Sync"),
+    "health": ("System", "High Avail. Sync", "Health"),
     "users": ("System", "User Manager"),
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),

@@ -18,8 +18,8 @@ from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin
-from gemel.daemons.agent.demotion import reset
 from gemel.daemons.agent.accounts import Access, hashed, password_edits
+from gemel.daemons.agent.demotion import reset
 from gemel.daemons.agent.desk import Desk, Made
 from gemel.daemons.agent.pages import Around, choices, frame, listed
 from gemel.daemons.agent.peer import ThisNode

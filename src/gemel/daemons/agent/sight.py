@@ -12,6 +12,7 @@ from gemel.core.config import Config
 from gemel.core.event import CONFIG, LOGIN, Event
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.gateways import GatewayWatch
+from gemel.daemons.agent.health import HealthWatch
 from gemel.daemons.agent.notifier import Notifier
 from gemel.daemons.agent.observer import Eyes, Observer
 from gemel.daemons.agent.peer import ThisNode
@@ -20,6 +21,7 @@ from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.agent.views import Views
 from gemel.effects.events import EventStore
 from gemel.effects.packet_log import PacketLog
+from gemel.facts.gateways import gateway_rows
 from gemel.facts.peer import told
 from gemel.rules.ir import LOG_GROUP
 from gemel.sync.pusher import Pusher
@@ -43,6 +45,11 @@ class Sight:
         self.store = EventStore(EVENTS)
         self.gateways = GatewayWatch(config)
         self.reporter = Reporter(desk, transaction, node, pusher, server, memory, self.gateways)
+        self.health = HealthWatch(
+            config,
+            lambda: gateway_rows(self.gateways.sources(), time.time()),
+            lambda: memory.sight("") if node.pinned() is not None else None,
+        )
         self.notifier = Notifier(config, lambda event: self.observer.record(event))
         self.observer = Observer(
             Eyes(self.reporter.carp, self.reporter.flows, self.reporter.status),
@@ -68,6 +75,7 @@ class Sight:
     def start(self) -> None:
         """Begin to look."""
         self.gateways.start()
+        self.health.start()
         self.notifier.start()
         self.observer.start()
         self.watcher.start()
