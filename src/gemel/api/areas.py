@@ -56,7 +56,7 @@ class _Routes:
     def add_own(self, api: FastAPI) -> None:
         """The area's own fields: below /settings where the area is a list."""
         area = self._area
-        if not [n for n in area.model.model_fields if n != "items"]:
+        if not [n for n in area.model.model_fields if n not in ("items", "separators")]:
             return
         path = self._path if area.item is None else f"{self._path}/settings"
         shown = {200: {"content": _content(_shown_schema(area.model))}, **errors()}

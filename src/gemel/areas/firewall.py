@@ -87,7 +87,7 @@ def _fingerprint(config: Config) -> str:
     found = hashlib.blake2b(COMPILER.encode(), digest_size=8)
     areas = (INTERFACES, GATEWAYS, ROUTES, ALIASES, RULES, OUTBOUND_NAT, PORT_FORWARDS, VIRTUAL_IPS)
     for name in (area.name for area in areas):
-        found.update(config.named(name).model_dump_json().encode())
+        found.update(config.named(name).model_dump_json(exclude={"separators"}).encode())
     return found.hexdigest()
 
 

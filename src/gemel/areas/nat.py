@@ -15,6 +15,7 @@ from gemel.core.area import Area
 from gemel.core.config import Config
 from gemel.core.model import Item, Model, field
 from gemel.core.problem import Problem
+from gemel.core.separator import Separators, separators
 
 _MODE_WORDS = {"advanced": "manual", "hybrid outbound nat": "hybrid", "automatic outbound nat": "automatic"}
 
@@ -82,6 +83,7 @@ class OutboundNat(Model):
         help="automatic: generated rules; hybrid: mappings, then generated rules; manual: mappings; disabled: no NAT.",
     )
     items: tuple[Mapping, ...] = ()
+    separators: Separators = separators()
 
 
 def _target(value: Any, info: ValidationInfo) -> Any:
@@ -145,6 +147,7 @@ class PortForwards(Model):
     """All port forwards, from the top."""
 
     items: tuple[PortForward, ...] = ()
+    separators: Separators = separators()
 
     def get(self, key: str) -> PortForward | None:
         """The forward of that id."""

@@ -16,6 +16,7 @@ from gemel.core.area import Area
 from gemel.core.config import Config
 from gemel.core.model import Item, Model, field
 from gemel.core.problem import Problem
+from gemel.core.separator import Separators, separators
 
 FAMILIES = {"inet": (4,), "inet6": (6,), "inet46": (4, 6)}
 _FAMILY_WORDS = {"ipv4": "inet", "ipv6": "inet6", "ipv4+ipv6": "inet46", "4": "inet", "6": "inet6", "both": "inet46"}
@@ -110,6 +111,7 @@ class Rules(Model):
     """All rules; their order counts within an interface."""
 
     items: tuple[Rule, ...] = ()
+    separators: Separators = separators()
 
 
 class MatchCheck:

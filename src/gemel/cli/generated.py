@@ -19,7 +19,7 @@ from gemel.control.agent import Change, EditOrder, Show, Shown
 from gemel.core.area import Area
 from gemel.core.model import Model, is_marked
 
-HIDDEN_FIELDS = {"id", "items", "forward", "password_hash", "scram"}
+HIDDEN_FIELDS = {"id", "items", "separators", "forward", "password_hash", "scram"}
 FLAGS = {"enabled": "--enable/--disable", "disabled": "--disabled/--not-disabled"}
 
 

@@ -1,17 +1,19 @@
 """One change of one area, as a person or a program asks for it, applied to a configuration without side effects."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import ValidationError
 
+from gemel.core import separator
 from gemel.core.area import Area
 from gemel.core.config import Config, Schema, digest
 from gemel.core.model import HIDDEN, Item, Model, is_marked, plain
 from gemel.core.problem import Invalid, Problem, errors, from_validation
 from gemel.core.remember import OfEach
+from gemel.core.separator import place_of, separators_of
 
 S = TypeVar("S", bound=Model)
 
@@ -27,6 +29,8 @@ class Edit:
     delete   the item
     move     the item to `position`
     replace  the whole area by `values`
+    Where a list has separators they are rows like the items: set, move and delete take their ids, and ``add`` of the
+    item ``separator`` makes one.
     `etag`, if given, is what the asker last saw of the item (or area); a differing one is refused, so that nobody
     overwrites what they have not seen.
     """
@@ -90,8 +94,8 @@ def _edited(schema: Schema, config: Config, edit: Edit) -> Edited:
         _same_etag(edit, model, area.name)
         model = _with_fields(schema, area, config, edit.values or {})
     else:
-        found, item = _edited_items(schema, area, config, edit)
-        model = model.model_copy(update={"items": found})
+        changed, item = _edited_rows(schema, area, config, edit)
+        model = model.model_copy(update=changed)
     return Edited(config.having(**{area.name: model}), item)
 
 
@@ -105,10 +109,35 @@ def _with_fields(schema: Schema, area: Area[Any], config: Config, values: dict[s
     return new.model_copy(update={name: getattr(model, name) for name in apart})
 
 
-def _edited_items(schema: Schema, area: Area[Any], config: Config, edit: Edit) -> tuple[tuple[Item, ...], str]:
-    """The list after the edit, and the id of the item that was meant."""
+def _edited_rows(schema: Schema, area: Area[Any], config: Config, edit: Edit) -> tuple[dict[str, Any], str]:
+    """Items, and separators where the area has any, after the edit; and the id of the row that was meant."""
     if area.item is None:
         raise Invalid([Problem(area.name, f"{area.label} is no list: it has fields only")])
+    model: Any = config.named(area.name)
+    if "separators" not in area.model.model_fields:
+        items, item = _edited_items(schema, area, config, edit)
+        return {"items": items}, item
+    group, lines = area.grouped_by, separators_of(model)
+    if edit.item == separator.NOUN or separator.find(lines, edit.item):
+        lines, key = separator.edited(
+            lines, model.items, group, edit.verb, edit.item, edit.values or {}, edit.position
+        )
+        return {"separators": lines}, key
+    if edit.verb == "move":  # what stands above it stays, and the new place is one among the rows that are left
+        moved = model.items[find(area, config, edit.item)].id
+        lines = separator.kept(lines, model.items, model.items, group, moved)
+    items, item = _edited_items(schema, area, config, replace(edit, position=place_of(lines, edit.position)))
+    if edit.verb in ("set", "delete"):
+        lines = separator.kept(lines, model.items, items, group)
+    else:
+        new = next(i for i in items if i.id == item)
+        lines = separator.in_order(separator.parted(lines, new, group, edit.position), items)
+    return {"items": items, "separators": lines}, item
+
+
+def _edited_items(schema: Schema, area: Area[Any], config: Config, edit: Edit) -> tuple[tuple[Item, ...], str]:
+    """The list after the edit, and the id of the item that was meant."""
+    assert area.item is not None
     items: list[Item] = list(config.named(area.name).items)  # type: ignore[attr-defined]
     if edit.verb == "add":
         values = _revealed(area.item, edit.values or {}, {})

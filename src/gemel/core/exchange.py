@@ -16,6 +16,7 @@ from gemel.core.area import Area
 from gemel.core.config import Config, Schema, digest
 from gemel.core.model import Item, Model, is_marked, plain
 from gemel.core.problem import Invalid, Problem, from_validation
+from gemel.core.separator import kept, separators_of
 
 Sections = dict[str, Any]
 
@@ -78,7 +79,11 @@ def _shared_model(area: Area[Any], config: Config) -> Model:
     if area.item is None or "no_sync" not in area.item.model_fields:
         return model
     items: tuple[Item, ...] = model.items  # type: ignore[attr-defined]
-    return model.model_copy(update={"items": tuple(i for i in items if not i.no_sync)})  # type: ignore[attr-defined]
+    common = tuple(i for i in items if not i.no_sync)  # type: ignore[attr-defined]
+    changed: dict[str, Any] = {"items": common}
+    if lines := separators_of(model):
+        changed["separators"] = kept(lines, items, common, area.grouped_by)
+    return model.model_copy(update=changed)
 
 
 def _local_fields(model: type[Model] | None) -> list[str]:

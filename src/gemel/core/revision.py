@@ -53,7 +53,7 @@ def _model_diff(path: str, old: Model, new: Model) -> Iterator[Change]:
         before, after = getattr(old, name), getattr(new, name)
         if before == after:
             continue
-        if name == "items":
+        if name in ("items", "separators"):
             yield from _items_diff(path, before, after)
         elif is_marked(info, "secret"):
             yield Change(f"{path}.{name}", "changed", HIDDEN if before else "", HIDDEN if after else "")

@@ -23,7 +23,7 @@ Kind = Literal[
     "masked",
 ]  # fmt: skip
 
-NEVER = {"id", "items", "forward", "scram"}
+NEVER = {"id", "items", "separators", "forward", "scram"}
 """Fields that no form shows: what the product itself sees to."""
 
 KNOWN: Sequence[tuple[Any, Kind]] = (

@@ -11,7 +11,7 @@ from gemel.control.agent import NO_PRIVILEGE, NO_SESSION, Change, Changed, EditO
 from gemel.control.door import Refused
 from gemel.core.area import Area
 from gemel.core.model import Item
-from gemel.web.form import NOTHING_WRONG, Field, Wrong, beside, defaults, fields_of, read, without_ports
+from gemel.web.form import NEVER, NOTHING_WRONG, Field, Wrong, beside, defaults, fields_of, read, without_ports
 from gemel.web.listing import looked, shelf
 from gemel.web.menu import TABS, place, title
 from gemel.web.visit import Page, Visit
@@ -36,7 +36,7 @@ class AreaPages:
         """What there is to visit."""
         if self.item is None:
             return (Page(self.address, self.settings),)
-        own = [n for n in self.area.model.model_fields if n != "items"]
+        own = [n for n in self.area.model.model_fields if n not in NEVER]
         settings = (Page(f"{self.address}/settings", self.settings),) if own else ()
         return (Page(self.address, self.list), *settings, Page(f"{self.address}/{{item}}", self.edit))
 
