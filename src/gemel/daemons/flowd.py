@@ -27,6 +27,8 @@ from gemel.control.door import Caller, Door, Refused, Unreachable, ask
 from gemel.control.flowd import QUESTIONS, FlowReport, FlowStatus, FlushFlows, ReloadFlows, Resync, RoleChanged
 from gemel.core.codec import Malformed, decode
 from gemel.daemons.flowd_engine import Engine
+from gemel.daemons.logs import log_to_stderr
+from gemel.daemons.readiness import Watchdog, notify
 from gemel.effects.conntrack import Events, Table
 from gemel.flows.settings import Settings
 
@@ -109,13 +111,16 @@ class Flowd:
         watched: dict[int, int] = {}
         tick_at = 0.0
         self._ask_role()
+        notify("READY=1")
+        watchdog = Watchdog(time.monotonic())
         while not self.stopping:
             now = time.monotonic()
+            watchdog.turn(now)
             if now >= tick_at:
                 tick_at = now + TICK
                 self._reload(now)
             wanted = {self._bell_out: select.POLLIN}
-            deadline = tick_at
+            deadline = min(tick_at, watchdog.deadline)
             if self._engine:
                 self._engine.work(now)
                 wanted |= self._engine.interest(now)
@@ -248,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="flowd", description="Keeps the peer's states like this node's.")
     parser.add_argument("--run-dir", default=paths.RUN, help="where settings and doors are")
     run_dir = parser.parse_args(arguments).run_dir
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="flowd: %(message)s")
+    log_to_stderr("flowd")
     flowd = Flowd(run_dir)
 
     def stop(*_: object) -> None:

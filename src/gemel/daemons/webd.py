@@ -26,6 +26,8 @@ from starlette.applications import Starlette
 from gemel.api.app import app as api_app
 from gemel.control.door import Question, ask
 from gemel.control.paths import AGENT_DOOR
+from gemel.daemons.logs import log_to_stderr
+from gemel.daemons.readiness import notify
 from gemel.web.app import app, redirect_app
 from gemel.web.security import session_of
 from gemel.web.tls import Certificates
@@ -50,7 +52,7 @@ class _Server(uvicorn.Server):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to_stderr("webd")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser("webd")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS:PORT")
@@ -79,6 +81,7 @@ async def _serve(secure: list[socket.socket], plain: list[socket.socket]) -> Non
     loop.add_signal_handler(signal.SIGHUP, certificates.refresh)
     gc.freeze()
     running = [asyncio.create_task(server.serve(sockets)) for server, sockets in servers]
+    notify("READY=1")  # who calls from now on waits in the sockets' queues at most
     watching = asyncio.create_task(_watch(certificates))
     ending = asyncio.create_task(over.wait())
     await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)

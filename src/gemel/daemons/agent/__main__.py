@@ -5,7 +5,6 @@ import grp
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -19,13 +18,17 @@ from gemel.control import carpd, flowd, paths, peer, supervisor
 from gemel.control.door import Door, Question, Refused, Unreachable, ask
 from gemel.core.config import Config
 from gemel.core.want import Service
-from gemel.daemons.agent.accounts import Access
+from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.heartbeat import hand_over_key
 from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.remembered import Remembered
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
+from gemel.daemons.logs import log_to_stderr
+from gemel.daemons.readiness import notify
 from gemel.effects.keys import KeyPair, make_keys
 from gemel.effects.machine import Failed, Machine
 from gemel.effects.store import Store
@@ -87,7 +90,7 @@ def web_group() -> int:
 
 def main() -> None:
     """Run until SIGTERM."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="agent: %(message)s")
+    log_to_stderr("agent")
     group = web_group()
     run = Path(paths.RUN)
     run.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -106,13 +109,16 @@ def main() -> None:
     server = PeerServer(node)
     sight = Sight(desk, transaction, node, pusher, server)
     changed.sight = sight
-    access = Access(lambda: desk.config, time.monotonic, sight.logged_in)
-    answers = Answers(desk, transaction, node, pusher, server, access, sight)
+    remembered = Remembered(run / "sessions.json", Path(paths.STATE) / "logins.json")
+    access = Access(lambda: desk.config, time.monotonic, sight.logged_in, remembered=remembered)
+    diagnostics = Diagnostics(lambda: desk.config, run / "captures", access.alive)
+    answers = Answers(desk, transaction, node, pusher, server, access, sight, diagnostics)
     questions = (*agent_questions.QUESTIONS, *peer.QUESTIONS)
     Door(paths.AGENT_DOOR, questions, answers, mode=0o660 if group >= 0 else 0o600, gid=group)
     pusher.start()
     sight.start()
     log.info("ready (revision %d)", desk.number)
+    notify("READY=1")
     _until_told()
     pusher.stop()
     sight.stop()
@@ -140,6 +146,7 @@ def _until_told() -> None:
         signal.signal(number, lambda *_: told.set())
     os.umask(0o077)
     told.wait()
+    notify("STOPPING=1")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ from gemel.daemons.carpd.news import AgentHand
 from gemel.daemons.carpd.ports import Ports
 from gemel.daemons.carpd.report import carp_report
 from gemel.daemons.carpd.settings import read_settings
+from gemel.daemons.readiness import Watchdog, notify
 from gemel.effects.link_watch import LinkWatch
 
 log = logging.getLogger("carpd")
@@ -106,8 +107,11 @@ class Carpd:
         self._look_at_links()
         self._meet_partner(clock())
         self._handle(Started(), clock())
+        notify("READY=1")
+        watchdog = Watchdog(clock())
         while not self._quit:
-            due = min(self.node.deadline(), self._retry_at)
+            watchdog.turn(clock())
+            due = min(self.node.deadline(), self._retry_at, watchdog.deadline)
             ready = self._poll.poll(None if due == math.inf else max(0.0, due - clock()))
             now = clock()
             descriptors = {fd for fd, _ in ready}
