@@ -21,6 +21,13 @@ class System(Model):
         label="DNS Servers",
         help="Name servers that the node itself uses. Set them on both nodes: they do not synchronise.",
     )
+    revisions_kept: int = field(
+        100,
+        label="Configuration Revisions",
+        help="How many old configurations Configuration History keeps, from 10 to 1000; the oldest go.",
+        ge=10,
+        le=1000,
+    )
 
 
 def _compile(config: Config, _node: NodeState) -> Iterable[Want]:

@@ -23,6 +23,9 @@ from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin, Revision
 from gemel.effects.disk import Disk
 
+Head = tuple[int, Origin, str]
+TAIL = 4096  # bytes: what a revision's file ends with, after the configuration
+
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +37,7 @@ class Store:
         self._revisions = folder / "revisions"
         self._schema = schema
         self._disk = disk or Disk()
+        self._heads: dict[int, Head] = {}
         self._revisions.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def running(self) -> Revision | None:
@@ -61,14 +65,30 @@ class Store:
         data = self._read(number)
         return Revision(number, _origin(data), str(data.get("message", "")), self._schema.load(data.get("config")))
 
-    def heads(self) -> list[tuple[int, Origin, str]]:
-        """Number, origin and message of every revision, newest first, without reading the configurations into
-        models."""
-        found = []
-        for number in reversed(self.numbers()):
+    def heads(self) -> list[Head]:
+        """Number, origin and message of every revision, newest first, without reading the configurations."""
+        numbers = self.numbers()
+        known = {number: self._heads.get(number) or self._head(number) for number in numbers}
+        self._heads = known
+        return [known[number] for number in reversed(numbers)]
+
+    def prune(self, most: int) -> None:
+        """Forget the oldest revisions, so that at most `most` are left. The one that runs stays, whatever its age."""
+        running = self._current()
+        for number in self.numbers()[:-most]:
+            if number != running:
+                self._disk.remove(self._path(number))
+
+    def _head(self, number: int) -> Head:
+        """From the end of the file: keys are sorted, so that all of it but the configuration stands there."""
+        with self._path(number).open("rb") as file:
+            file.seek(-min(file.seek(0, 2), TAIL), 1)
+            tail = file.read()
+        try:
+            data = json.loads(b"{" + tail[tail.rindex(b'"message":') :])
+        except ValueError:  # a longer message, or not written by us
             data = self._read(number)
-            found.append((number, _origin(data), str(data.get("message", ""))))
-        return found
+        return number, _origin(data), str(data.get("message", ""))
 
     def add(self, revision: Revision) -> None:
         """Keep a revision that is about to be applied. It does not run before `make_current`."""
@@ -86,6 +106,7 @@ class Store:
 
     def drop(self, number: int) -> None:
         """Forget a revision that could not be applied."""
+        self._heads.pop(number, None)
         self._disk.remove(self._path(number))
 
     def pending(self) -> Pending:

@@ -1,6 +1,7 @@
 """What a node remembers: after a kill at any write it is what it was, or what it was to be."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,27 @@ def test_a_kill_while_saving_leaves_what_was_pending_or_what_is_to_be(tmp_path: 
         store(tmp_path, Fate(at, half)).keep_pending(more)
 
     assert store(tmp_path).pending() in (PENDING, more)
+
+
+def test_the_oldest_revisions_go_and_the_one_that_runs_stays(tmp_path: Path) -> None:
+    there = store(tmp_path)
+    for number in range(1, 6):
+        there.add(revision(number, OLD))
+    there.make_current(1)
+
+    there.prune(2)
+
+    assert there.numbers() == [1, 4, 5]
+    assert [number for number, _, _ in there.heads()] == [5, 4, 1]
+    assert there.running() == revision(1, OLD)
+
+
+@pytest.mark.parametrize("message", ["", 'said "message": and {more}', "ü" * 5000])
+def test_a_head_is_read_without_its_configuration(tmp_path: Path, message: str) -> None:
+    kept = replace(revision(1, OLD), message=message)
+    store(tmp_path).add(kept)
+
+    assert store(tmp_path).heads() == [(1, ANN, message)]
 
 
 def test_a_blank_machine_has_nothing(tmp_path: Path) -> None:

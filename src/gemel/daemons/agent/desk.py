@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gemel.areas.system import SYSTEM
 from gemel.core.area import NodeState
 from gemel.core.config import Config, Schema
 from gemel.core.edit import Edit, edited_all, needed
@@ -257,6 +258,12 @@ class Desk:
     def _wants(self, config: Config) -> list[Want]:
         return self.schema.compile(config, self.node)
 
+    def _prune(self) -> None:
+        try:
+            self._store.prune(self.config[SYSTEM].revisions_kept)
+        except OSError as error:  # nothing that the change itself depends on
+            log.warning("old revisions could not be removed: %s", error)
+
     def _make(self, config: Config, origin: Origin, message: str) -> Made:
         """One transaction: check, compile, store, apply, make current; on failure everything as before."""
         began = time.monotonic()
@@ -279,6 +286,7 @@ class Desk:
             self._store.make_current(self.number)
             raise Failed(f"revision {number} could not be kept: {error.strerror or error}") from error
         self.number, self.config, self.last = number, config, revision
+        self._prune()
         took = time.monotonic() - began
         log.info("revision %d by %s from %s: %d steps in %.3f s", number, origin.who, origin.where, done, took)
         self._changed(before, config)
