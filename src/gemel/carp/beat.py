@@ -20,7 +20,7 @@ from typing import Final
 
 MAGIC = b"GMB1"
 TAG = 16  # bytes of the HMAC that are sent
-LONGEST = 32 << 10  # bytes: 255 VHIDs on ten interfaces
+LONGEST = 48 << 10  # bytes: 255 VHIDs on ten interfaces
 TELL_EVERY = 25  # beats
 FORGOTTEN_AFTER = 0.2  # seconds of silence after which another session of the peer is answered
 NOT_HEARD = "heartbeat of one who does not hear ours"
@@ -40,10 +40,11 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the sender tells of itself. `roles`: (interface id, vhid) -> state."""
+    """What the sender tells of itself: for each interface id and VHID its state, and the mark of its seal."""
 
     ports: tuple[Port, ...] = ()
     roles: tuple[tuple[str, int, str], ...] = ()
+    marks: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,10 @@ def _encode(told: Told) -> bytes:
     for interface, vhid, state in told.roles:
         roles[interface] = f"{roles.get(interface, '')} {vhid}{state[0]}"
     ports = [[port.interface, port.mac.hex(), *port.addresses] for port in told.ports]
-    return json.dumps({"ports": ports, "roles": roles}, separators=(",", ":")).encode()
+    marks: dict[str, str] = {}
+    for interface, vhid, mark in told.marks:
+        marks[interface] = f"{marks.get(interface, '')} {vhid}={mark}"
+    return json.dumps({"ports": ports, "roles": roles, "marks": marks}, separators=(",", ":")).encode()
 
 
 def _decode(body: bytes) -> Told:
@@ -144,4 +148,9 @@ def _decode(body: bytes) -> Told:
         for interface, words in said["roles"].items()
         for word in words.split()
     )
-    return Told(ports, roles)
+    marks = tuple(
+        (interface, int(vhid), mark)
+        for interface, words in said.get("marks", {}).items()
+        for vhid, _, mark in (word.partition("=") for word in words.split())
+    )
+    return Told(ports, roles, marks)

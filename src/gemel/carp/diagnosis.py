@@ -6,7 +6,7 @@ Trying them takes a millisecond or two, so a person can be told which. If none f
 
 import hmac
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from itertools import combinations
 
 from gemel.carp.settings import Vhid
@@ -18,10 +18,10 @@ MOST_WORK = 20_000  # addresses put in order and hashed, about 0.5 us each; one 
 def explain_digest(ours: Vhid, advert: Advert, known: Iterable[str] = ()) -> str:
     """Return in words what the sender of `advert` probably has otherwise.
 
-    `known` are further IPv4 addresses that the sender might have, such as those of other VHIDs.
+    `known` are further addresses that the sender might have, such as those of other VHIDs.
     """
-    mine = frozenset(IPv4Address(address).packed for address in ours.addresses)
-    others = sorted({IPv4Address(address).packed for address in known} - mine)
+    mine = frozenset(ip_address(address).packed for address in ours.addresses)
+    others = sorted({ip_address(address).packed for address in known} - mine)
     key, counter, work = ours.password.encode(), advert.counter.to_bytes(8, "big"), 0
     for theirs in _likely(mine, others):
         work += max(8, len(theirs))
@@ -49,13 +49,13 @@ def _likely(mine: frozenset[bytes], others: list[bytes]) -> Iterator[frozenset[b
 
 
 def _neighbours(mine: frozenset[bytes]) -> Iterator[bytes]:
-    """All the addresses beside ours, as if every network were a /24."""
-    for network in sorted({address[:3] for address in mine}):
+    """All the addresses beside ours, as if every network were a /24; with IPv6, those that differ in the last byte."""
+    for network in sorted({address[:-1] for address in mine}):
         yield from (address for host in range(1, 255) if (address := network + bytes((host,))) not in mine)
 
 
 def _difference(mine: frozenset[bytes], theirs: frozenset[bytes]) -> str:
-    lost, extra = (", ".join(str(IPv4Address(a)) for a in sorted(s)) for s in (mine - theirs, theirs - mine))
+    lost, extra = (", ".join(str(ip_address(a)) for a in sorted(s)) for s in (mine - theirs, theirs - mine))
     if lost and extra:
         return f"the sender has {extra} instead of {lost}"
     return f"the sender has not {lost}" if lost else f"the sender also has {extra}"

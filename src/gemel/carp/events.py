@@ -28,7 +28,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An IPv4 packet of protocol 112 arrived on `device`; `packet` begins with its IP header."""
+    """An IPv4 or IPv6 packet of protocol 112 arrived on `device`; `packet` begins with its IP header."""
 
     device: str
     packet: bytes
@@ -123,7 +123,7 @@ class BeatHeard:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourHeard:
-    """A whole Ethernet frame with ARP arrived on `device`."""
+    """A whole Ethernet frame with ARP, or with a neighbour solicitation or advertisement, arrived on `device`."""
 
     device: str
     frame: bytes
@@ -148,6 +148,16 @@ class Send:
 
     device: str
     frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo:
+    """Send `message` in an IP packet of protocol 112 and hop limit 255 from `source` to `to`, wherever that is."""
+
+    device: str
+    source: str
+    to: str
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +224,7 @@ class Quit:
     """All is handed over: the process may end."""
 
 
-Action: TypeAlias = Send | SendBeat | Take | Release | Renew | Flush | AwaitStates | TellRole | Report | Quit
+Action: TypeAlias = Send | SendTo | SendBeat | Take | Release | Renew | Flush | AwaitStates | TellRole | Report | Quit
 
 AWAITING_STATES = "states not received yet"
 AWAITING_READY = "configuration and services not up yet"

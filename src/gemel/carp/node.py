@@ -54,6 +54,7 @@ from gemel.carp.machine import NEVER, Machine
 from gemel.carp.pair import Pair
 from gemel.carp.peer import Peer
 from gemel.carp.port import Port
+from gemel.carp.responder import Responder
 from gemel.carp.settings import Settings, Vhid
 from gemel.carp.table import Happening
 from gemel.carp.wire import Fault, Received, read_packet
@@ -83,6 +84,8 @@ class Node:
         self._nonce = nonce
         self._pair = Pair(self.machines, self.ledger)
         self._ports: defaultdict[str, Port] = defaultdict(Port)
+        self._responder = Responder(self.machines, self._ports)
+        self._far: dict[str, frozenset[int]] = {}
         self.demotion = Demotion()
         self._amount = 0
         self._stopping = False
@@ -149,7 +152,7 @@ class Node:
         return actions + self._settle(now)
 
     def _heard(self, event: Heard, now: float) -> list[Action]:
-        received = read_packet(event.packet)
+        received = read_packet(event.packet, self._far.get(event.device, ()))
         if isinstance(received, Fault):
             self.ledger.counters[received] += 1
             return []
@@ -157,7 +160,7 @@ class Node:
         if machine is None:
             self.ledger.counters[Fault.UNKNOWN_VHID] += 1
             return []
-        if not machine.seal.fits(received.advert):
+        if not machine.accepts(received.advert, now):
             self.ledger.counters[Fault.DIGEST] += 1
             self._unauthenticated(machine.config, received, now)
             return []
@@ -165,8 +168,8 @@ class Node:
             self.ledger.counters[Fault.REFLECTED] += 1
             return []
         self.ledger.counters["adverts accepted"] += 1
-        if received.source == machine.config.source:
-            self._twin(machine.config, now)
+        if machine.is_twin(received):
+            self._twin(machine.config, received.source, now)
         actions = machine.hear(received, now)
         # A deadline that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
         self._due = min(self._due, machine.deadline())
@@ -177,12 +180,16 @@ class Node:
         if event.up and port.up is False:
             self._hold_down(now)
         port.up, port.mac = event.up, event.mac or port.mac
+        for (device, _), machine in self.machines.items():
+            if device == event.device:
+                machine.attach(port.mac)
         self._pair.link(event.device, port)
         return self._settle(now)
 
     def _neighbour_heard(self, event: NeighbourHeard, now: float) -> list[Action]:
+        answers = self._responder.hear(event.device, event.frame, now)
         self._pair.overhear(event, now)
-        return []
+        return [*answers]
 
     def _sent(self, event: Sent, now: float) -> list[Action]:
         return self._settle(now) if self._ports[event.device].sent() else []
@@ -286,10 +293,17 @@ class Node:
                 self._nonce += 1 << 32
                 machine = self.machines[key] = Machine(config, self._nonce, now)
                 machine.demotion = self._amount
+                machine.attach(self._ports[config.device].mac)
                 actions.append(Release(config.device, config.addresses))
             else:
                 actions += machine.reconfigure(config, now)
             machine.preempt = self.settings.preempt
+        devices = {one.device for one in self.settings.vhids}
+        self._far = {
+            device: frozenset(o.vhid for o in self.settings.vhids if o.device == device and (o.peer or o.peer6))
+            for device in devices
+        }
+        self._responder.arrange(self.settings.proxies)
         # An address may have moved from one VHID to another: off comes before on.
         self._nonce += 1
         session = hashlib.sha256(self._nonce.to_bytes(16, "big")).digest()[:8]
@@ -390,6 +404,6 @@ class Node:
             whose = f"vhid {config.vhid} on {config.interface}: adverts from {received.source}"
             self.ledger.complain(key, f"{whose} do not authenticate: {why}", now, until)
 
-    def _twin(self, config: Vhid, now: float) -> None:
-        text = f"vhid {config.vhid} on {config.interface}: another node sends from this node's own {config.source}"
+    def _twin(self, config: Vhid, source: str, now: float) -> None:
+        text = f"vhid {config.vhid} on {config.interface}: another node sends from this node's own {source}"
         self.ledger.complain((config.device, config.vhid, "twin"), text, now, now + PROBLEM_LASTS)

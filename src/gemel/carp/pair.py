@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from gemel.carp.events import Action, BeatHeard, NeighbourHeard
 from gemel.carp.ledger import Ledger
 from gemel.carp.machine import NEVER, Machine
-from gemel.carp.peer import Peer
+from gemel.carp.peer import Peer, VhidKey
 from gemel.carp.port import Port
 from gemel.carp.settings import Settings
 from gemel.carp.table import Happening
+from gemel.carp.wire import link_local
 
 Machines = Mapping[tuple[str, int], Machine]
 """By device and VHID; shared with the node, which adds and ends them."""
@@ -27,6 +28,7 @@ class Pair:
         self._ledger = ledger
         self._settings = Settings()
         self._roles_told = False
+        self._marks: dict[VhidKey, str] = {}
 
     def deadline(self) -> float:
         """When `pass_time` is due; infinity if never."""
@@ -40,6 +42,7 @@ class Pair:
         partner, before = settings.partner, self.peer
         if partner is None or not partner.key:
             self.peer = None
+            self._learn_marks({})
             return
         vhids = settings.vhids
         if before is None or before.partner != partner or before.ports != Peer.ports_of(vhids):
@@ -47,19 +50,23 @@ class Pair:
         for device, port in ports.items():
             self.link(device, port)
         self._roles_told = False
+        self._learn_marks(self.peer.marks if self.peer else {})
 
     def link(self, device: str, port: Port) -> None:
         """A port got or lost its carrier."""
         if self.peer is not None:
-            addresses = dict.fromkeys(one.source for one in self._settings.vhids if one.device == device)
-            self.peer.link(device, bool(port.up), port.mac, tuple(addresses))
+            there = [one for one in self._settings.vhids if one.device == device]
+            addresses = dict.fromkeys(a for one in there for a in (one.source, one.source6))
+            own6 = [link_local(port.mac)] if port.mac else []
+            self.peer.link(device, bool(port.up), port.mac, (*filter(None, addresses), *own6))
 
     def tell_roles(self, changed: bool, now: float) -> None:
         """Let the peer know which VHIDs this node is master of, if that is news."""
         if self.peer is not None and (changed or not self._roles_told):
             self._roles_told = True
             roles = {(m.config.interface, m.config.vhid): m.state for m in self._machines.values()}
-            self.peer.own_roles(roles, now)
+            marks = {(m.config.interface, m.config.vhid): m.seal.mark for m in self._machines.values()}
+            self.peer.own_roles(roles, marks, now)
 
     def disarm(self, now: float) -> None:
         """This node was held up: its silence about the peer means nothing."""
@@ -75,6 +82,8 @@ class Pair:
         refused = self.peer.hear(event.payload, now)
         if refused:
             self._ledger.counters[refused] += 1
+        elif self.peer.marks is not self._marks:
+            self._learn_marks(self.peer.marks)
         return self._resigned(self.peer, now) + self._healed(self.peer, now)
 
     def overhear(self, event: NeighbourHeard, now: float) -> None:
@@ -92,11 +101,18 @@ class Pair:
         if peer.verdict is None or peer.verdict == before:
             return [], actions
         self._ledger.counters["peer dead"] += 1
+        self._learn_marks({})
         died: list[Action] = []
         for machine in self._machines.values():
             if _is_masters(machine, peer):
                 died += machine.happen(Happening.PEER_DEAD, now, peer.verdict)
         return died, actions
+
+    def _learn_marks(self, marks: dict[VhidKey, str]) -> None:
+        """Which seal the peer has for each VHID: a change that it has too needs no former one any more."""
+        self._marks = marks
+        for machine in self._machines.values():
+            machine.peer_mark = marks.get((machine.config.interface, machine.config.vhid))
 
     def _resigned(self, peer: Peer, now: float) -> list[Action]:
         resigned = peer.take_resigned()
@@ -136,6 +152,13 @@ class Pair:
             else:
                 why = f"they do not reach each other on {interface}: the segment is cut between them"
             found.append(f"split brain: both nodes are MASTER of vhid {vhid} on {interface}; {why}")
+        for machine in self._machines.values():
+            if machine.is_ahead(now):
+                whose = f"vhid {machine.config.vhid} on {machine.config.interface}"
+                found.append(
+                    f"{whose}: the peer still has the password and addresses from before the last change here. It gets "
+                    "the new ones with the next configuration sync"
+                )
         return tuple(text for text in found if text)
 
 

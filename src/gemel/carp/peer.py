@@ -41,9 +41,10 @@ class Peer:
         self.detector = Detector(partner.interval_ms / 1000, partner.misses)
         self.segments: dict[str, Segment] = {}
         for one in vhids:
-            if one.device not in self.segments and one.source:
-                gateways = partner.gateways.get(one.interface, ())
-                self.segments[one.device] = Segment(one.interface, one.device, one.source, gateways)
+            own = one.source or one.source6
+            if one.device not in self.segments and own:
+                there = (g for g in partner.gateways.get(one.interface, ()) if (":" in g) == (":" in own))
+                self.segments[one.device] = Segment(one.interface, one.device, own, tuple(there))
         self.findings: list[Finding] = []
         self.verdict: str | None = None
         """Why the peer is dead, if it is."""
@@ -54,7 +55,10 @@ class Peer:
         self.addresses: dict[str, tuple[str, ...]] = {}
         """The peer's own addresses by interface, also where it has lost its carrier."""
         self._talk = beat.Talk(bytes.fromhex(partner.key), session)
+        self.marks: dict[VhidKey, str] = {}
+        """Which seals the peer has, as it told last; a new dictionary each time."""
         self._own: dict[VhidKey, State] = {}
+        self._marks: dict[VhidKey, str] = {}
         self._told = beat.Told()
         self._split: dict[VhidKey, float] = {}
         self._healed: list[VhidKey] = []
@@ -66,7 +70,7 @@ class Peer:
     @staticmethod
     def ports_of(vhids: tuple[Vhid, ...]) -> set[tuple[str, str, str]]:
         """Where the two nodes see each other: interface, device and own address there."""
-        return {(one.interface, one.device, one.source) for one in vhids}
+        return {(one.interface, one.device, one.source or one.source6) for one in vhids}
 
     # -------------------------------------------------------------------------------------------------------- events
 
@@ -82,9 +86,9 @@ class Peer:
             segment.addresses = addresses
             self._tell()
 
-    def own_roles(self, roles: dict[VhidKey, State], now: float) -> None:
-        """This node's roles changed."""
-        self._own = roles
+    def own_roles(self, roles: dict[VhidKey, State], marks: dict[VhidKey, str], now: float) -> None:
+        """This node's roles or seals changed."""
+        self._own, self._marks = roles, marks
         self._tell()
         self._send_at = now
         self._arm()
@@ -193,7 +197,8 @@ class Peer:
         there = (s for s in self.segments.values() if s.up and any(s.mac))
         ports = tuple(beat.Port(s.interface, s.mac, s.addresses) for s in there)
         roles = tuple((interface, vhid, str(state)) for (interface, vhid), state in self._own.items())
-        if (told := beat.Told(ports, roles)) != self._told:
+        marks = tuple((interface, vhid, mark) for (interface, vhid), mark in self._marks.items())
+        if (told := beat.Told(ports, roles, marks)) != self._told:
             self._told = told
 
     def _learn(self, told: beat.Told, now: float) -> None:
@@ -201,11 +206,12 @@ class Peer:
         self.addresses |= {port.interface: port.addresses for port in told.ports}
         for segment in self.segments.values():
             port = ports.get(segment.interface)
-            address = next((a for a in port.addresses if "." in a), None) if port else None
+            address = next(filter(segment.can_probe, port.addresses), None) if port else None
             if port is None or address is None:
                 segment.lose()
             elif segment.meet(address, port.mac):
                 self._refresh_at = now
+        self.marks = {(interface, vhid): mark for interface, vhid, mark in told.marks}
         before, self.roles = self.roles, {(interface, vhid): state for interface, vhid, state in told.roles}
         self._resigned += [
             key for key, state in before.items()

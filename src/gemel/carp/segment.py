@@ -1,15 +1,16 @@
 """What this node knows of one CARP segment by ARP: does the peer answer there, and who else does?
 
-Probes are ARP requests to the peer's own address and to *witnesses*: the gateway, and neighbours whose ARP was heard
-lately. An answer of the peer counts only from the MAC that it told over the heartbeat. Every `REFRESH` seconds both
-are asked once, so that it is known before a suspicion who would answer.
+Where the port has no IPv4 address, neighbour discovery stands for ARP. Probes are ARP requests to the peer's own
+address and to *witnesses*: the gateway, and neighbours whose ARP was heard lately. An answer of the peer counts only
+from the MAC that it told over the heartbeat. Every `REFRESH` seconds both are asked once, so that it is known before a
+suspicion who would answer.
 """
 
-import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from gemel.carp.events import Send
+from gemel.carp.neighbour import request, spoken
 
 NEVER: Final = float("inf")
 REFRESH = 10.0  # seconds between two looks when all is well
@@ -18,9 +19,6 @@ MOST_NEIGHBOURS = 32
 MOST_WITNESSES = 3  # neighbours that are asked, besides the gateway
 LATELY = 600.0  # seconds after which a neighbour that was only overheard is forgotten
 
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
-_ETHERNET = struct.Struct("!6s6sH")
-_EVERYBODY = b"\xff" * 6
 _NOBODY = bytes(6)
 _VIRTUAL = bytes.fromhex("00005e0001")
 
@@ -37,7 +35,7 @@ class Voice:
 
 
 class Segment:
-    """One interface. `own`: this node's address there; `gateways`: witnesses from the configuration."""
+    """One interface. `own`: this node's address there; `gateways`: witnesses of that family from the configuration."""
 
     def __init__(self, interface: str, device: str, own: str, gateways: tuple[str, ...]) -> None:
         self.interface, self.device, self.own = interface, device, own
@@ -48,17 +46,23 @@ class Segment:
         self.peer_address = b""
         self.round_trip = 0.0
         """Seconds that the slowest answer took lately."""
-        self._own = IPv4Address(own).packed
-        self._gateways = {IPv4Address(gateway).packed: Voice(None) for gateway in gateways}
+        self._own = ip_address(own).packed
+        self._gateways = {ip_address(gateway).packed: Voice(None) for gateway in gateways}
         self._neighbours: dict[bytes, Voice] = {}
 
     def link(self, up: bool, mac: bytes) -> None:
         """The port got or lost its carrier; `mac` is its own."""
         self.up, self.mac = up, mac or self.mac
 
+    def can_probe(self, address: str) -> bool:
+        """Whether this is an address that the peer's kernel answers for when asked from here."""
+        if ":" not in address:
+            return len(self._own) == 4
+        return len(self._own) == 16 and not IPv6Address(address).is_link_local
+
     def meet(self, address: str, mac: bytes) -> bool:
         """The peer's own address and MAC here, as it told over the heartbeat; whether that is news."""
-        packed = IPv4Address(address).packed
+        packed = ip_address(address).packed
         if self.peer is not None and self.peer.mac == mac and self.peer_address == packed:
             return False
         self.peer, self.peer_address = Voice(mac), packed
@@ -81,13 +85,13 @@ class Segment:
         """The address of somebody other than the peer who answered after `then`."""
         for address, voice in (*self._gateways.items(), *self._neighbours.items()):
             if voice.answered_at >= then:
-                return str(IPv4Address(address))
+                return str(ip_address(address))
         return None
 
     def witnesses(self, now: float) -> list[str]:
         """Who besides the peer is expected to answer."""
         voices = (*self._gateways.items(), *self._neighbours.items())
-        return [str(IPv4Address(address)) for address, voice in voices if now - voice.answered_at < USUAL]
+        return [str(ip_address(address)) for address, voice in voices if now - voice.answered_at < USUAL]
 
     def probes(self, now: float) -> list[Send]:
         """One request to the peer and one to each witness."""
@@ -101,12 +105,13 @@ class Segment:
 
     def hear(self, frame: bytes, now: float) -> None:
         """An ARP frame arrived here: an answer, or something overheard."""
-        if len(frame) < 42:
+        said = spoken(frame)
+        if said is None or len(said.address) != len(self._own):
             return
-        *shape, operation, mac, address, _, target = _ARP.unpack_from(frame, 14)
-        if shape != [1, 0x800, 6, 4] or frame[6:12] != mac or mac == self.mac or mac[:5] == _VIRTUAL:
+        address, mac = said.address, said.mac
+        if frame[6:12] != mac or mac == self.mac or mac[:5] == _VIRTUAL:
             return
-        answers = operation == 2 and target == self._own
+        answers = said.answers and said.to == self._own
         if self.peer is not None and self.peer_address == address and answers and mac == self.peer.mac:
             self._answered(self.peer, now)
         if self.peer is not None and (self.peer_address == address or mac == self.peer.mac):
@@ -127,7 +132,7 @@ class Segment:
         voice.answered_at = now
 
     def _neighbour(self, address: bytes, now: float) -> Voice | None:
-        if address in (self._own, bytes(4)):
+        if address == self._own or not any(address):
             return None
         if address not in self._neighbours:
             if len(self._neighbours) >= MOST_NEIGHBOURS:
@@ -137,8 +142,7 @@ class Segment:
 
     def _ask(self, address: bytes, voice: Voice, now: float) -> Send:
         voice.asked_at = now
-        body = _ARP.pack(1, 0x800, 6, 4, 1, self.mac, self._own, _NOBODY, address)
-        return Send(self.device, _ETHERNET.pack(voice.mac or _EVERYBODY, self.mac, 0x806) + body)
+        return Send(self.device, request(address, self._own, self.mac, voice.mac))
 
 
 def _worth(voice: Voice, now: float) -> tuple[bool, float]:

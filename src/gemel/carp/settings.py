@@ -3,7 +3,7 @@ shape.
 """
 
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address, ip_address
+from ipaddress import IPv4Network, ip_address
 
 LONGEST_HOLD_DOWN = 3600
 LONGEST_PASSWORD = 19  # bytes: BSD cuts longer ones silently, ucarp refuses them (reference 1.3)
@@ -27,8 +27,32 @@ class Vhid:
     """1..19 bytes of UTF-8."""
     addresses: tuple[str, ...]
     """The CARP VIP and the IP aliases stacked on it, without prefix length."""
-    source: str
-    """The device's own IPv4 address, from which adverts come."""
+    source: str = ""
+    """The device's own IPv4 address, from which IPv4 adverts come. IPv6 ones come from its link-local address."""
+    source6: str = ""
+    """The device's own IPv6 address, from which adverts go to `peer6`."""
+    peer: str = ""
+    """Where IPv4 adverts go instead of to the group: the peer's own address, which may be behind routers."""
+    peer6: str = ""
+    """The same for IPv6."""
+    virtual_mac: bool = True
+    """False: the addresses are at the port's own MAC, where a network lets no other pass."""
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Those of its addresses: 4, 6 or both. Adverts go out in each."""
+        return tuple(sorted({6 if ":" in address else 4 for address in self.addresses}))
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyArp:
+    """Addresses that this node answers ARP for and has on no interface."""
+
+    device: str
+    network: str
+    """IPv4, with its prefix length: ``198.51.100.208/28``."""
+    vhid: int | None = None
+    """Answer only while master of this VHID, and with its virtual MAC; None: always, with the port's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +96,8 @@ class Settings:
     """Seconds that a node which has started, or whose link has come back, stands back before it preempts."""
     partner: Partner | None = None
     """The other node, if there is a pair."""
+    proxies: tuple[ProxyArp, ...] = ()
+    """What to answer ARP for besides."""
 
 
 def complaints(settings: Settings) -> list[str]:
@@ -87,6 +113,11 @@ def complaints(settings: Settings) -> list[str]:
     found += [f"demotion {name!r}: 0 to 240 expected" for name, n in settings.demotion.items() if not 0 <= n <= 240]
     if not 0 <= settings.hold_down <= LONGEST_HOLD_DOWN:
         found.append(f"hold-down: 0 to {LONGEST_HOLD_DOWN} seconds expected")
+    for proxy in settings.proxies:
+        try:
+            IPv4Network(proxy.network)
+        except ValueError as error:
+            found.append(f"proxy ARP on {proxy.device}: {error}")
     return found + (_complaints_about(settings.partner) if settings.partner else [])
 
 
@@ -119,9 +150,27 @@ def _complaints_of(one: Vhid) -> list[str]:
         found.append(f"the password must have 1 to {LONGEST_PASSWORD} bytes")
     if not one.addresses:
         found.append("no address")
-    for address in (*one.addresses, one.source):
+    found += _wrong_addresses(one)
+    if found:
+        return found
+    if 4 in one.families and not one.source:
+        found.append("IPv4 addresses need an IPv4 address of the interface's own beside them")
+    if one.peer6 and not one.source6:
+        found.append("an IPv6 peer needs an IPv6 address of the interface's own")
+    return found
+
+
+def _wrong_addresses(one: Vhid) -> list[str]:
+    found = []
+    expected: list[tuple[str, tuple[int, ...]]] = [(address, (4, 6)) for address in one.addresses]
+    expected += [(address, (4,)) for address in (one.source, one.peer) if address]
+    expected += [(address, (6,)) for address in (one.source6, one.peer6) if address]
+    for address, versions in expected:
         try:
-            IPv4Address(address)
-        except AddressValueError as error:
+            version = ip_address(address).version
+        except ValueError as error:
             found.append(str(error))
+        else:
+            if version not in versions:
+                found.append(f"{address} is no IPv{versions[0]} address")
     return found

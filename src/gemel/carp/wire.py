@@ -1,6 +1,6 @@
 """CARP adverts as bytes: FreeBSD's, OpenBSD's and ucarp's form alike (reference section 1).
 
-An advert is 36 bytes after the IPv4 header:
+An advert is 36 bytes after the IPv4 or IPv6 header, the same in both:
 
     0  version 2, type 1     5  advbase             16  HMAC-SHA1 over version, type, vhid,
     1  vhid                  6  checksum (2)             all addresses of the vhid, counter
@@ -8,30 +8,31 @@ An advert is 36 bytes after the IPv4 header:
     3  7 (authlen)
     4  0 (OpenBSD: demote)
 
-advskew, advbase and the source address are not authenticated; the set of addresses is.
+advskew, advbase and the source address are not authenticated; the set of addresses, of both families together, is.
+The checksum has no pseudo header, not even with IPv6.
 """
 
 import hashlib
 import hmac
 import struct
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 PROTOCOL = 112
-GROUP = "224.0.0.18"
+GROUP, GROUP6 = "224.0.0.18", "ff02::12"
 TTL = 255
+LOW_DELAY = 0x10  # type of service and traffic class, as OpenBSD sends them
 LENGTH = 36
 BOW_OUT = 255  # advbase and advskew of the last advert before leaving
 
-_MULTICAST_MAC = bytes.fromhex("01005e000012")
-_BROADCAST_MAC = b"\xff" * 6
-_GROUP = IPv4Address(GROUP).packed
+_MULTICAST_MAC, _MULTICAST_MAC6 = bytes.fromhex("01005e000012"), bytes.fromhex("333300000012")
+_GROUP, _GROUP6 = IPv4Address(GROUP).packed, IPv6Address(GROUP6).packed
 _HEAD = struct.Struct("!BBBBBBHQ20s")
 _IP = struct.Struct("!BBHHHBBH4s4s")
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
+_IP6 = struct.Struct("!IHBB16s16s")
 
 
 class Fault(StrEnum):
@@ -68,6 +69,11 @@ class Received(NamedTuple):
     advert: Advert
     source: str
 
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.source else 4
+
 
 class Seal:
     """The shared secret of one VHID: makes and checks digests.
@@ -78,7 +84,10 @@ class Seal:
 
     def __init__(self, password: str, vhid: int, addresses: Iterable[str]) -> None:
         packed = {ip_address(address).packed for address in addresses}
-        self._begun = hmac.new(password.encode(), sealed(vhid, packed), hashlib.sha1)
+        covered = sealed(vhid, packed)
+        self._begun = hmac.new(password.encode(), covered, hashlib.sha1)
+        self.mark = hmac.digest(password.encode(), b"mark" + covered, "sha256").hex()[:8]
+        """Names this secret and address set to one who has them too: equal marks, equal seals."""
 
     def digest(self, counter: int) -> bytes:
         """The 20 bytes that go with `counter`."""
@@ -120,18 +129,31 @@ def decode(message: bytes) -> Advert | Fault:
     return Advert(vhid, advbase, advskew, counter, digest)
 
 
-def read_packet(packet: bytes) -> Received | Fault:
-    """Read an IPv4 packet, from its header on."""
+def read_packet(packet: bytes, far: Container[int] = ()) -> Received | Fault:
+    """Read an IPv4 or IPv6 packet, from its header on. `far` are the VHIDs whose adverts may have come over routers:
+    those with a unicast peer (reference 1.1).
+    """
     if len(packet) < 20:
         return Fault.TOO_SHORT
-    header = (packet[0] & 15) * 4
-    total = int.from_bytes(packet[2:4], "big")
-    if packet[8] != TTL:
+    if packet[0] >> 4 == 6:
+        start, end, hops = 40, 40 + int.from_bytes(packet[4:6], "big"), packet[7]
+    else:
+        start, end, hops = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big"), packet[8]
+    if hops != TTL and not far:
         return Fault.TTL
-    advert = decode(packet[header:total])
+    advert = decode(packet[start:end])
     if isinstance(advert, Fault):
         return advert
-    return Received(advert, "{}.{}.{}.{}".format(*packet[12:16]))
+    if hops != TTL and advert.vhid not in far:
+        return Fault.TTL
+    return Received(advert, source_of(packet))
+
+
+def source_of(packet: bytes) -> str:
+    """Who sent this IP packet, as it claims."""
+    if packet[0] >> 4 == 6:
+        return str(IPv6Address(packet[8:24]))
+    return "{}.{}.{}.{}".format(*packet[12:16])
 
 
 def virtual_mac(vhid: int) -> bytes:
@@ -139,20 +161,22 @@ def virtual_mac(vhid: int) -> bytes:
     return bytes((0, 0, 0x5E, 0, 1, vhid))
 
 
+def link_local(mac: bytes) -> str:
+    """The IPv6 address that follows from a port's own MAC (RFC 4291 appendix A): where its IPv6 adverts come from."""
+    return str(IPv6Address(b"\xfe\x80" + bytes(6) + bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:6]))
+
+
 def advert_head(source: str, mac: bytes) -> bytes:
-    """What stands before an advert in its frame: Ethernet from `mac`, and the IPv4 header that BSD sends (low
-    delay, DF).
+    """What stands before an advert in its frame to the group of the source's family: Ethernet from `mac`, and the IP
+    header that BSD sends (low delay; with IPv4 also DF).
     """
-    header = _IP.pack(0x45, 0x10, 20 + LENGTH, 0, 0x4000, TTL, PROTOCOL, 0, IPv4Address(source).packed, _GROUP)
+    if ":" in source:
+        header = _IP6.pack(6 << 28 | LOW_DELAY << 20, LENGTH, PROTOCOL, TTL, IPv6Address(source).packed, _GROUP6)
+        return _MULTICAST_MAC6 + mac + b"\x86\xdd" + header
+    packed = IPv4Address(source).packed
+    header = _IP.pack(0x45, LOW_DELAY, 20 + LENGTH, 0, 0x4000, TTL, PROTOCOL, 0, packed, _GROUP)
     header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
     return _MULTICAST_MAC + mac + b"\x08\x00" + header
-
-
-def arp_announcement(address: str, vhid: int) -> bytes:
-    """A gratuitous ARP from the virtual MAC: it teaches the hosts the address and the switch the port."""
-    mac, packed = virtual_mac(vhid), IPv4Address(address).packed
-    body = _ARP.pack(1, 0x800, 6, 4, 1, mac, packed, _BROADCAST_MAC, packed)
-    return _BROADCAST_MAC + mac + b"\x08\x06" + body
 
 
 def checksum(data: bytes) -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from gemel.carp import wire
-from gemel.carp.events import Release, Report, Send, State, Take
+from gemel.carp.events import Release, Report, Send, SendTo, State, Take
 from gemel.carp.machine import LINGER, NEVER, Machine
 from gemel.carp.table import TABLE, Happening, Step
 
@@ -32,7 +32,9 @@ def kinds(actions) -> list[str]:
     for action in actions:
         if isinstance(action, Send):
             ethertype = action.frame[12:14]
-            names.append("advert" if ethertype == b"\x08\x00" else "arp")
+            named = {b"\x08\x00": "advert", b"\x08\x06": "arp"}
+            v6 = "advert6" if action.frame[20:21] == b"\x70" else "advertisement"
+            names.append(named.get(ethertype, v6))
         elif not isinstance(action, Report):
             names.append(type(action).__name__)
     return names
@@ -40,8 +42,9 @@ def kinds(actions) -> list[str]:
 
 def sent(actions) -> list[wire.Advert]:
     """The adverts among the actions, read back from their frames."""
-    frames = [a.frame for a in actions if isinstance(a, Send) and a.frame[12:14] == b"\x08\x00"]
-    return [wire.read_packet(frame[14:]).advert for frame in frames]
+    frames = [a.frame for a in actions if isinstance(a, Send)]
+    packets = [f[14:] for f in frames if f[12:14] == b"\x08\x00" or (f[12:14] == b"\x86\xdd" and f[20] == 112)]
+    return [wire.read_packet(packet).advert for packet in packets]
 
 
 RISE = ["Take", "advert", "arp"]
@@ -228,9 +231,154 @@ def test_new_settings_leave_a_master_master():
     assert one.state is MASTER
     assert done[0] == Release("wan", ("10.0.0.100",))
     assert done[1] == Take("wan", ("10.0.0.101", "10.0.0.102"), 2)
-    assert [a.advskew for a in sent(done)] == [7]
+    assert {a.advskew for a in sent(done)} == {7}
     assert one.reconfigure(one.config, NOW + 2) == []
 
 
 def test_without_anything_to_do_there_is_no_deadline():
     assert machine(INIT).deadline() == NEVER
+
+
+# ---------------------------------------------------------------------------------------------------- both families
+
+PORT = bytes.fromhex("020000000001")
+DUAL = {"addresses": ("10.0.0.100", "2001:db8::1")}
+ONLY6 = {"addresses": ("2001:db8::1", "fe80::1"), "source": ""}
+
+
+def advert6(base=1, skew=0) -> wire.Received:
+    return wire.Received(wire.Advert(1, base, skew, 5, bytes(20)), "fe80::9")
+
+
+def test_an_ipv6_vhid_speaks_ipv6_from_the_ports_link_local_address():
+    one = machine(BACKUP, **ONLY6)
+    one.attach(PORT)
+    done = one.happen(H.SILENCE, NOW)
+    assert kinds(done) == ["Take", "advert6", "advertisement", "advertisement"]
+    (frame,) = [a.frame for a in done if isinstance(a, Send) and a.frame[20] == 112]
+    assert frame[6:12] == wire.virtual_mac(1)
+    assert wire.read_packet(frame[14:]).source == wire.link_local(PORT)
+
+
+def test_a_vhid_of_both_families_speaks_in_both_with_one_digest_over_all_addresses():
+    one = machine(BACKUP, **DUAL)
+    done = one.happen(H.SILENCE, NOW)
+    assert kinds(done) == ["Take", "advert", "advert6", "arp", "advertisement"]
+    seal = wire.Seal("secret", 1, DUAL["addresses"])
+    assert all(seal.fits(one) for one in sent(done))
+    assert len({one.counter for one in sent(done)}) == 2
+
+
+def test_each_family_has_a_master_down_time_of_its_own():
+    one = machine(BACKUP, **DUAL)
+    for tenths in range(0, 31, 10):
+        one.hear(advert(skew=0, source="10.0.0.9"), NOW + tenths / 10)
+    assert one.deadline() == NOW + 3  # nothing was heard over IPv6
+    one.hear(advert6(), NOW + 2.9)
+    assert one.deadline() == pytest.approx(NOW + 5.9)
+    one.hear(advert(source="10.0.0.9"), NOW + 5.8)
+    done = one.pass_time(NOW + 5.9)
+    assert one.state is MASTER
+    assert one.reason == "no IPv6 advert for 3.00 s"
+    assert kinds(done)[0] == "Take"
+
+
+def test_who_becomes_backup_awaits_both_families():
+    one = machine(MASTER, skew=100, **DUAL)
+    one.hear(advert6(), NOW + 1)
+    assert one.state is BACKUP
+    one.pass_time(NOW + 1 + LINGER)
+    one.hear(advert(source="10.0.0.9"), NOW + 2)
+    assert one.deadline() == pytest.approx(NOW + 1 + 3 + 100 / 256)
+
+
+# ------------------------------------------------------------------------------- no virtual MAC, and unicast peers
+
+
+def test_without_virtual_mac_everything_comes_from_the_port():
+    one = machine(BACKUP, virtual_mac=False, **DUAL)
+    one.attach(PORT)
+    done = [a.frame for a in one.happen(H.SILENCE, NOW) if isinstance(a, Send)]
+    assert {frame[6:12] for frame in done} == {PORT}
+    assert not [frame for frame in done if bytes.fromhex("00005e0001") in frame]
+
+
+def test_with_a_peer_adverts_go_to_it_and_a_frame_keeps_the_virtual_mac_open():
+    one = machine(BACKUP, peer="192.0.2.7")
+    _, _, advert, again, arp = one.happen(H.SILENCE, NOW)
+    assert (advert.device, advert.source, advert.to) == ("wan", "10.0.0.1", "192.0.2.7")
+    assert wire.decode(advert.message).advskew == 0
+    assert again == arp
+    assert again.frame[6:12] == wire.virtual_mac(1)
+    assert [type(a) for a in one.pass_time(NOW + 1)][:2] == [SendTo, Send]
+
+
+def test_without_virtual_mac_a_peer_gets_the_advert_alone():
+    one = machine(MASTER, peer="192.0.2.7", virtual_mac=False)
+    assert [type(a) for a in one.happen(H.ADVERT_DUE, NOW)] == [SendTo]
+
+
+def test_only_the_family_with_a_peer_is_unicast():
+    one = machine(MASTER, peer6="2001:db8::7", source6="2001:db8::2", **DUAL)
+    done = one.happen(H.ADVERT_DUE, NOW)
+    assert kinds(done) == ["advert", "SendTo", "arp"]
+    assert (done[1].source, done[1].to) == ("2001:db8::2", "2001:db8::7")
+
+
+# ------------------------------------------------------------------------- a change on one node before the other
+
+MORE = ("10.0.0.100", "10.0.0.101")
+
+
+def changed(state=MASTER) -> Machine:
+    one = machine(state)
+    one.reconfigure(vhid(addresses=MORE), NOW)
+    return one
+
+
+def digests(one: Machine, now=NOW) -> set[str]:
+    """For which address sets it speaks."""
+    old, new = wire.Seal("secret", 1, ("10.0.0.100",)), wire.Seal("secret", 1, MORE)
+    adverts = sent(one.happen(H.ADVERT_DUE, now))
+    return {name for name, seal in (("old", old), ("new", new)) if any(seal.fits(a) for a in adverts)}
+
+
+def sealed(addresses) -> wire.Advert:
+    return wire.Advert(1, 1, 0, 5, wire.Seal("secret", 1, addresses).digest(5))
+
+
+def test_after_a_change_both_address_sets_are_spoken_for_and_taken():
+    one = changed()
+    assert digests(one) == {"old", "new"}
+    assert one.accepts(sealed(("10.0.0.100",)), NOW)
+    assert one.accepts(sealed(MORE), NOW)
+    assert not one.accepts(sealed(("10.0.0.100", "10.0.0.99")), NOW)
+
+
+def test_once_the_peer_has_the_change_too_the_old_set_is_forgotten():
+    one = changed()
+    one.peer_mark = wire.Seal("secret", 1, MORE).mark
+    assert digests(one) == {"new"}
+    assert not one.accepts(sealed(("10.0.0.100",)), NOW)
+
+
+def test_as_long_as_the_peer_says_that_it_has_the_old_set_it_counts():
+    one = changed()
+    one.peer_mark = wire.Seal("secret", 1, ("10.0.0.100",)).mark
+    assert digests(one, NOW + 3600) == {"old", "new"}
+    assert one.is_ahead(NOW + 3600)
+    assert not one.is_ahead(NOW + 1)
+
+
+def test_who_cannot_tell_has_a_minute():
+    one = changed()
+    assert digests(one, NOW + 59) == {"old", "new"}
+    assert digests(one, NOW + 61) == {"new"}
+    assert not one.accepts(sealed(("10.0.0.100",)), NOW + 61)
+
+
+def test_another_skew_is_no_change_of_the_digest():
+    one = machine(MASTER)
+    one.reconfigure(vhid(skew=9), NOW)
+    assert digests(one) == {"old"}
+    assert len(sent(one.happen(H.ADVERT_DUE, NOW))) == 1

@@ -12,10 +12,10 @@ from gemel.carp.wire import (
     Fault,
     Seal,
     advert_head,
-    arp_announcement,
     checksum,
     decode,
     encode,
+    link_local,
     read_packet,
     virtual_mac,
 )
@@ -112,8 +112,33 @@ def test_frame_is_what_bsd_sends():
     assert frame[26:34] == bytes((198, 51, 100, 201, 224, 0, 0, 18))
 
 
-def test_announcement_comes_from_the_virtual_mac():
-    frame = arp_announcement("192.168.1.1", 1)
-    assert frame.hex() == (
-        "ffffffffffff" "00005e000101" "0806" "0001080006040001" "00005e000101" "c0a80101" "ffffffffffff" "c0a80101"
-    )
+def test_an_ipv6_frame_is_what_bsd_sends():
+    source = link_local(bytes.fromhex("02a1b2c3d4e5"))
+    assert source == "fe80::a1:b2ff:fec3:d4e5"  # RFC 4291: the universal/local bit is turned over
+    frame = advert_head(source, virtual_mac(7)) + good()
+    assert len(frame) == 90
+    assert frame[:14].hex() == "333300000012" "00005e000107" "86dd"
+    assert frame[14:18].hex() == "61000000"  # version, traffic class low delay, no flow label
+    assert (int.from_bytes(frame[18:20], "big"), frame[20], frame[21]) == (LENGTH, 112, 255)
+    assert frame[38:54].hex() == "ff020000000000000000000000000012"
+    received = read_packet(frame[14:])
+    assert (received.source, received.family, received.advert.vhid) == (source, 6, 1)
+
+
+def test_an_ipv6_packet_from_another_segment_is_refused():
+    packet6 = bytearray(advert_head("fe80::1", virtual_mac(1))[14:] + good())
+    packet6[7] = 254
+    assert read_packet(bytes(packet6)) is Fault.TTL
+
+
+def test_only_a_vhid_with_a_unicast_peer_is_heard_over_routers():
+    assert read_packet(packet(good(), ttl=60), far={2}) is Fault.TTL
+    assert read_packet(packet(good(), ttl=60), far={1}).source == "10.0.0.1"
+
+
+def test_marks_tell_seals_apart_and_say_nothing_else():
+    one = Seal("secret", 1, ["10.0.0.100", "2001:db8::1"])
+    assert one.mark == Seal("secret", 1, ["2001:db8::1", "10.0.0.100"]).mark
+    others = [Seal("secret2", 1, ["10.0.0.100", "2001:db8::1"]), Seal("secret", 2, ["10.0.0.100", "2001:db8::1"]),
+              Seal("secret", 1, ["10.0.0.100"])]  # fmt: skip
+    assert one.mark not in {other.mark for other in others}

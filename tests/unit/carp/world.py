@@ -39,9 +39,10 @@ GATEWAY_MAC = bytes.fromhex("02ffffffffff")
 ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
-def vhid(number=1, device="wan", skew=0, base=1, source="10.0.0.1", addresses=("10.0.0.100",), password=PASSWORD):
+def vhid(number=1, device="wan", skew=0, base=1, source="10.0.0.1", addresses=("10.0.0.100",), password=PASSWORD,
+         **more):
     """One VHID with everything that a test does not care about filled in."""
-    return Vhid(device, device, number, base, skew, password, tuple(addresses), source)
+    return Vhid(device, device, number, base, skew, password, tuple(addresses), source, **more)
 
 
 class Host:
@@ -162,7 +163,9 @@ class World:
             return
         if frame[12:14] == b"\x08\x06" and sender.links[device]:
             self.ask(sender, device, frame)
-        if frame[12:14] != b"\x08\x00" or not sender.links[device]:
+        if frame[12:14] not in (b"\x08\x00", b"\x86\xdd") or not sender.links[device]:
+            return
+        if frame[12:14] == b"\x86\xdd" and frame[20] != 112:
             return
         for host in self.hosts:
             hears = (host.name, device) not in self.silent
