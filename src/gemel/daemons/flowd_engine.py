@@ -64,7 +64,7 @@ class Engine:
         if settings.ignore != old.ignore:
             self.local = self.sender.local = self.receiver.local = Local(settings.ignore)
             self._events.filter(self.local.program(self._table.port_id))
-            self.sender.resync(now)
+            self.sender.resync(now, "other addresses are the firewall's own")
         if (identity.own, identity.peer) != (self.identity.own, self.identity.peer):
             self.identity = identity
             for channel in (self.dialer.channel, self.listener.channel):
@@ -77,7 +77,7 @@ class Engine:
         was = self.sender.role
         self.sender.role = self.receiver.role = master
         if master is True and was is not True and self.sender.peer is not None:
-            self.sender.resync(now, AFTER_HANDOVER)
+            self.sender.resync(now, "this node became MASTER", AFTER_HANDOVER)
 
     def close(self) -> None:
         """Hang up."""
@@ -132,18 +132,27 @@ class Engine:
         self.sender.handle_timer(now)
         if data := self.sender.data_to_send():
             self._to_peer(data)
-        if self.sender.wants_listing or self.receiver.wants_listing:
-            if self._listing is None:
-                self.sender.table_size = count()
-                self.ledger.begin_listing()
-                self._listing = Listing()
-        elif self._listing:
-            self._close_listing()
+        if self._listing is None and (self.sender.wants_listing or self.receiver.wants_listing):
+            self.sender.table_size = count()
+            self.ledger.begin_listing()
+            self._listing = Listing(expectations=True)
+            self.sender.listing_began()
+            self.receiver.listing_began()
+        if self.sender.rounds.wants_comparison:
+            self._read_all_events(now)
+            self.sender.compare(now)
 
     # --- the kernel -------------------------------------------------------------------------------------------------
 
-    def read_events(self, now: float) -> None:
-        """Take what the kernel has to tell; when that is much, let the next ones gather for a moment."""
+    def _read_all_events(self, now: float) -> None:
+        """All that happened until now, unless more keeps coming."""
+        for _ in range(8):
+            if self.read_events(now) < READS_AT_ONCE * 256:
+                return
+
+    def read_events(self, now: float) -> int:
+        """Take what the kernel has to tell, and how much that was; when it is much, let the next ones gather for a
+        moment."""
         total = 0
         try:
             for i, messages in enumerate(self._events.read()):
@@ -155,6 +164,7 @@ class Engine:
             self.sender.overrun(now)
         if BUSY <= total < READS_AT_ONCE * 256:
             self._events_at = now + GATHER
+        return total
 
     def _read_listing(self, now: float) -> None:
         listing = self._listing
@@ -172,8 +182,10 @@ class Engine:
                 self.sender.listing_ended(now)
             else:
                 self.sender.listing_failed(now)
-            self.receiver.listing_ended()
+            self.receiver.listing_ended(whole=listing.done)
             self._inject()
+            if (channel := self.listener.channel) and (answer := self.receiver.data_to_send()):
+                channel.send(answer)
             self._close_listing()
 
     def _close_listing(self) -> None:

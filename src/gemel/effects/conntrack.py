@@ -8,9 +8,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gemel.flows.ctnetlink import DUMP, GET, request
+from gemel.flows.conversation import Reply
+from gemel.flows.ctnetlink import DUMP, EXPECTED, GET, request
 from gemel.flows.local import Instruction
-from gemel.flows.receiver import Reply
 
 NETFILTER = 12
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -90,10 +90,10 @@ class _Slots:
 
 
 class Events:
-    """New, changed and ended states, as ctnetlink messages in their order."""
+    """New, changed and ended states, and expectations, as ctnetlink messages in their order."""
 
     def __init__(self) -> None:
-        self._socket = _open(1, 2, 3)
+        self._socket = _open(1, 2, 3, 4, 6)  # new, changed, ended; expectations new, ended
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER)
         self._slots = _Slots()
 
@@ -158,13 +158,14 @@ class Table:
 
 
 class Listing:
-    """A dump of the whole table, read piece by piece. Close it when done with."""
+    """A dump of the whole table, read piece by piece, on request followed by the expectations. Close it when done."""
 
-    def __init__(self) -> None:
+    def __init__(self, expectations: bool = False) -> None:
         self._socket = _open()
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
         self._socket.setblocking(False)
         self._socket.send(request(GET, DUMP, 1, b"\0\0\0\0"))
+        self._next = EXPECTED if expectations else 0
         self.done = False
         self.failed = False
 
@@ -188,7 +189,10 @@ class Listing:
         found, at = [], 0
         while len(data) - at >= 16:
             length, kind, _, _, _ = _NLMSG.unpack_from(data, at)
-            if kind == NLMSG_DONE:
+            if kind == NLMSG_DONE and self._next:
+                self._socket.send(request(self._next, DUMP, 2, b"\0\0\0\0"))
+                self._next = 0
+            elif kind == NLMSG_DONE:
                 self.done = True
             elif kind == NLMSG_ERROR:
                 self.failed = True

@@ -10,13 +10,20 @@ import struct
 from gemel.flows.attributes import Malformed, walk
 
 NEW, GET, DELETE = 0x100, 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
+EXPECT, EXPECTED, UNEXPECT = 0x200, 0x201, 0x202  # NFNL_SUBSYS_CTNETLINK_EXP: new, get, delete
 REQUEST, DUMP, EXCL, CREATE = 0x1, 0x300, 0x200, 0x400
 
 ORIG, REPLY = 1, 2
+EXPECT_MASTER, EXPECT_TUPLE, EXPECT_MASK = 1, 2, 3
 ASSURED = 0x4
+
+NO_SYNC = 0x80  # in the first byte of the mark: a rule wants its states kept on this node (rules.ir)
 
 _NLMSG = struct.Struct("=IHHII")
 _U16 = struct.Struct("=H").unpack_from
+_PORTS_V4 = b"\x34\0\x01\x80\x14\0\x01\x80"  # the original tuple of IPv4 with ports: 52 bytes, addresses first
+_STATUS_HEAD, MARK_HEAD = struct.pack("=HH", 8, 3), struct.pack("=HH", 8, 8)
+_MARK = 8
 
 
 def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
@@ -51,6 +58,50 @@ def endpoints(message: bytes) -> tuple[bytes, bytes]:
     length = 16 if message[16] == 10 else 4
     reply = 20 + _U16(message, 20)[0]
     return message[32:32 + length], message[reply + 12:reply + 12 + length]
+
+
+def parts(message: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Key, real source, real destination, reply tuple: `key_of`, `endpoints` and `reply_of` in one go.
+
+    Raises:
+        Malformed: the message has no tuples.
+    """
+    if message[20:28] == _PORTS_V4 and message[72:75] == b"\x34\0\x02" and message[126:127] != b"\x12":
+        return message[20:72], message[32:36], message[84:88], message[72:124]
+    key = key_of(message)
+    reply = 20 + _U16(message, 20)[0]
+    source, destination = endpoints(message)
+    return key, source, destination, message[reply:reply + _U16(message, reply)[0]]
+
+
+def stays_here(listed: bytes) -> bool:
+    """Whether a state of a listing is marked *no state sync*."""
+    if listed[124:128] == _STATUS_HEAD and listed[132:136] == MARK_HEAD:
+        return bool(listed[136] & NO_SYNC)
+    try:
+        return any(kind == _MARK and listed[start + 4] & NO_SYNC for kind, start, _ in walk(listed, 20, len(listed)))
+    except (Malformed, IndexError):
+        return False
+
+
+def expectation_key(message: bytes) -> bytes:
+    """What tells one expectation from another: its tuple, mask and master, as the kernel wrote them.
+
+    Raises:
+        Malformed: one of them is missing.
+    """
+    at = 20
+    try:
+        for kind in (EXPECT_TUPLE, EXPECT_MASK, EXPECT_MASTER):
+            length = _U16(message, at)[0]
+            if length < 8 or message[at + 2] != kind:
+                raise Malformed("no expectation")
+            at += length
+    except (struct.error, IndexError):
+        raise Malformed("no expectation") from None
+    if at > len(message):
+        raise Malformed("no expectation")
+    return message[20:at]
 
 
 def _prologue(key: bytes) -> bytes:

@@ -15,7 +15,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gemel.flows.attributes import Malformed, attribute, nest, table, walk
-from gemel.flows.ctnetlink import ASSURED, ORIG, REPLY, key_of
+from gemel.flows.ctnetlink import (
+    ASSURED,
+    CREATE,
+    EXCL,
+    EXPECT,
+    EXPECT_TUPLE,
+    ORIG,
+    REPLY,
+    UNEXPECT,
+    expectation_key,
+    key_of,
+    request,
+)
 
 STATUS, PROTOINFO, HELP, NAT_SRC, TIMEOUT, MARK = 3, 4, 5, 6, 7, 8
 NAT_DST, MASTER, SEQ_ORIG, SEQ_REPLY, LABELS, SYNPROXY = 13, 14, 15, 16, 22, 24
@@ -29,10 +41,12 @@ SEEN_REPLY, CONFIRMED, FIXED_TIMEOUT = 0x2, 0x8, 0x400
 STATUS_KEPT = SEEN_REPLY | ASSURED | FIXED_TIMEOUT
 LIBERAL = 0x8
 FLAGS_MASK = 0x1 | 0x2 | LIBERAL  # window scale, selective acknowledgement, liberal
-TCP = 6
+TCP, GRE = 6, 47
+EXPECT_ID, EXPECT_ZONE = 5, 7  # CTA_EXPECT_*; all but the id mean the same on the other node
 _ESTABLISHED = b"\3"
 
 LEASE = 90  # seconds
+GRE_LEASE = 600  # seconds: the kernel refreshes an injected GRE state to *no* time at its next packet, so this is fixed
 LONGEST = 30 * 86400  # seconds; more is no timeout but a mistake
 
 _U16 = struct.Struct("=H").unpack_from
@@ -149,8 +163,8 @@ def _quick(m: bytes) -> Injection | None:
     if at + 48 <= size and m[at:at + 12] == _TCP_INFO:
         info = m[at:at + 36] + _FLAGS[m[at + 36]] + m[at + 40:at + 44] + _FLAGS[m[at + 44]]
         at += 48
-    elif m[52] == TCP:
-        return None  # the event does not say how the connection stands
+    elif m[52] in (TCP, GRE):
+        return None  # the event does not say how the connection stands; the timeout is a special one
     else:
         info = b""
     if at != size:
@@ -179,10 +193,12 @@ def _thorough(m: bytes) -> Injection:
     orig, reply = _tuple(attributes[ORIG]), _tuple(attributes[REPLY])
     protocol = orig.proto.get(PROTO_NUM, b"\0")[:1]
     timeout = _number(attributes.get(TIMEOUT, b"")) or LEASE
-    status = _number(attributes.get(STATUS, b""))
+    status, lease = _number(attributes.get(STATUS, b"")), LEASE
+    if protocol == bytes((GRE,)):
+        status, lease = status | FIXED_TIMEOUT, GRE_LEASE
     body = [m[16:20], key[:_U16(m, 20)[0]], key[_U16(m, 20)[0]:], _inverse(orig, reply),
             attribute(STATUS, _BE32.pack(status & STATUS_KEPT | CONFIRMED)),
-            attribute(TIMEOUT, _BE32.pack(min(max(timeout, LEASE), LONGEST)))]
+            attribute(TIMEOUT, _BE32.pack(min(max(timeout, lease), LONGEST)))]
     if protocol == bytes((TCP,)) and PROTOINFO in attributes:
         body.append(_tcp_info(attributes[PROTOINFO]))
     elif PROTOINFO in attributes:
@@ -273,6 +289,35 @@ def _tcp_info(value: bytes) -> bytes:
         flags = tcp.get(kind, b"") or b"\0"
         tcp[kind] = _FLAGS[flags[0]][:2]
     return nest(PROTOINFO, nest(1, _attributes(tcp)))
+
+
+def expect(message: bytes, sequence: int) -> bytes:
+    """The request that makes this kernel expect the connection that the peer's helper expects.
+
+    Raises:
+        Malformed: it does not say what is expected.
+    """
+    expectation_key(message)
+    kept = [message[a:b] + bytes(a - b & 3) for kind, a, b in walk(message, 20, len(message)) if kind != EXPECT_ID]
+    return request(EXPECT, CREATE | EXCL, sequence, message[16:20] + b"".join(kept))
+
+
+def unexpect(message: bytes, sequence: int) -> bytes:
+    """The request that ends an expectation: by its tuple (and zone).
+
+    Raises:
+        Malformed: it does not say which.
+    """
+    expectation_key(message)
+    kept = [message[a:b] + bytes(a - b & 3) for kind, a, b in walk(message, 20, len(message))
+            if kind in (EXPECT_TUPLE, EXPECT_ZONE)]
+    return request(UNEXPECT, 0, sequence, message[16:20] + b"".join(kept))
+
+
+def unlabelled(body: bytes) -> bytes:
+    """`body` without labels: for a node whose rules have none."""
+    kept = (body[a:b] + bytes(a - b & 3) for kind, a, b in walk(body, 4, len(body)) if kind != LABELS)
+    return body[:4] + b"".join(kept)
 
 
 def bare(once: bytes) -> bytes:

@@ -1,27 +1,27 @@
 """This node's states on their way to the peer.
 
-Kernel events go into `_pending`, one entry per state, so that a state that changes ten times in two milliseconds, or
-while the peer is slow, costs one message. What waits for the peer is bounded twice: unacknowledged bytes by a window
-that follows the measured lag, pending states by `MOST_PENDING`, beyond which everything is dropped and a bulk is owed
-instead. Without a connection nothing is kept: the bulk at the next one says it all.
+Kernel events go into the outbox, one entry per state. What waits for the peer is bounded twice: unacknowledged bytes by
+a window that follows the measured lag, waiting states by `outbox.MOST`, beyond which everything is dropped and a bulk
+is owed instead. Without a connection nothing is kept: the bulk at the next one says it all.
 
 Whose word counts:
 
-    role     new and changed states     ended states                       bulk and announcements
+    role     new and changed states     ended states                       bulk, comparison, announcements
     True     sent                       sent                               the whole table; the peer forgets the rest
-    None     sent                       sent if the state is ours          our states
+    None     sent                       sent if the state is ours          our states; nothing is compared
     False    sent (packets did it)      kept back: giving up mastership    nothing but who created what
                                         never ends a flow
 """
 
 import struct
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from gemel.flows.attributes import Malformed
-from gemel.flows.ctnetlink import ASSURED, endpoints, key_of, merge
+from gemel.flows.ctnetlink import ASSURED, MARK_HEAD, NO_SYNC, expectation_key, parts, stays_here
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
+from gemel.flows.outbox import CREATES, ENDED, MOST, Outbox
+from gemel.flows.rounds import Rounds
 from gemel.flows.window import Window
 from gemel.flows.wire import (
     EVERYTHING,
@@ -29,12 +29,12 @@ from gemel.flows.wire import (
     OLDEST,
     OWN,
     VERSION,
+    WITH_DIGESTS,
     Ack,
     Batch,
-    BulkEnd,
-    BulkStart,
     Creators,
     Decoder,
+    Digest,
     Frame,
     Hello,
     Ping,
@@ -45,18 +45,12 @@ from gemel.flows.wire import (
 
 COALESCE = 0.002  # s an event waits for others; also the least distance of two flushes
 PING = 1.0  # s without a batch
-ANNOUNCE = 25.0  # s between announcements of live states; a lease is 90 s
 LARGEST_BATCH = 256  # states
-MOST_PENDING = 120_000  # states
-ENOUGH_PENDING = 4_000  # states; a listing waits above that
-SHORT = 300  # s: a TCP state with less left is announced like UDP
-HOURLY = 144  # announcements in an hour: a long-lived TCP state has its turn in one of them
+TYPICAL = 200  # bytes of a state's message
+ENOUGH_WAITING = 4_000  # states; a listing waits above that
 
-_ENDED = 2  # low byte of IPCTNL_MSG_CT_DELETE; a new or changed state has 0
 _ID_HEAD = struct.pack("=HH", 8, 12)
 _U16 = struct.Struct("=H").unpack_from
-_U32 = struct.Struct("=I").unpack_from
-_TIME_WAIT = 7
 
 
 class Sender:
@@ -67,32 +61,42 @@ class Sender:
         self.role: bool | None = None
         self.peer: Welcome | None = None
         self.refusal: str | None = None
-        self.bulk_done = False
         self.sent = 0
         self.table_size = 0  # states in the kernel, as the caller last saw it
-        self.counters = {"batches": 0, "coalesced": 0, "local": 0, "ends kept back": 0, "overruns": 0,
-                         "pending dropped": 0, "bulks": 0, "announced": 0, "not understood": 0}
+        self.rounds = Rounds(self._put)
+        self._counters = {"batches": 0, "local": 0, "ends kept back": 0, "overruns": 0, "pending dropped": 0,
+                          "announced": 0, "not understood": 0, "expectations": 0}
         self._epoch, self._little_endian = epoch, little_endian
         self._decoder = Decoder()
         self._sequence = 0
         self._tickets: dict[int, int | None] = {}
         self._next_ticket = 0
-        self._round = 0
-        self._announce_at = 0.0
+        self._outbox = Outbox()
         self._reset()
 
     def _reset(self) -> None:
-        self._pending: dict[bytes, bytes] = {}
+        self._outbox.clear()
+        self.rounds.reset()
         self._window = Window()
         self._out: list[bytes] = []
         self._flush_at: float | None = None
         self._flushed_at = 0.0
         self._ping_at = 0.0
-        self._listing = ""  # "", "bulk", "announce"
-        self._bulk_owed, self._bulk_after = False, 0.0
-        self._bulk_left: int | None = None
-        self._bulk_count = 0
-        self._scope = NOTHING
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What happened, counted."""
+        return {**self._counters, **self._outbox.counters, "bulks": self.rounds.bulks, "repairs": self.rounds.parts}
+
+    @property
+    def bulk_done(self) -> bool:
+        """Whether the peer has been told the whole table since it connected."""
+        return self.rounds.bulk_done
+
+    @property
+    def waiting(self) -> int:
+        """States that wait for the peer."""
+        return len(self._outbox)
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -104,7 +108,7 @@ class Sender:
 
     def lost(self) -> None:
         """The stream is gone, and with it all that was not acknowledged."""
-        self.peer, self.bulk_done, self._decoder = None, False, Decoder()
+        self.peer, self._decoder = None, Decoder()
         self._tickets = dict.fromkeys(self._tickets)
         self._reset()
 
@@ -118,13 +122,15 @@ class Sender:
             match frame:
                 case Ack(sequence):
                     self._window.acknowledged(sequence, now)
-                    if self._pending and self._flush_at is None:
+                    if self._outbox and self._flush_at is None:
                         self._flush_at = now
                 case Welcome():
                     self.peer = frame
                     self._ping_at = now + PING
-                    self._announce_at = now + ANNOUNCE
-                    self.resync(now)
+                    self.rounds.start(now)
+                    self.resync(now, "the peer connected")
+                case Digest():
+                    self.rounds.digest(frame)
                 case Refusal(text):
                     self.refusal = text
                 case _:
@@ -134,99 +140,117 @@ class Sender:
 
     def noticed(self, messages: Iterable[bytes], now: float) -> None:
         """Events of this kernel, in their order; our own injections are not among them."""
-        entries, local, pending = self.ledger.entries, self.local, self._pending
-        fresh, online = self.ledger.fresh, self.peer is not None
+        entries, local, waiting = self.ledger.entries, self.local, self._outbox.waiting
+        online = self.peer is not None
+        watched = self.ledger.fresh is not None or self.rounds.touched is not None
         soon = False
         for m in messages:
             try:
-                key = key_of(m)
-                source, destination = endpoints(m)
+                key, source, destination, _ = parts(m)
             except Malformed:
-                self.counters["not understood"] += 1
+                self._odd(m, online)
                 continue
-            if local[source] or local[destination]:
-                self.counters["local"] += 1
+            if local[source] or local[destination] or (m[-4] & NO_SYNC and m[-8:-4] == MARK_HEAD):
+                self._counters["local"] += 1
                 continue
-            if m[4] == _ENDED:
+            if m[4] == ENDED:
                 self._ended(key, m, online)
                 continue
+            if watched and m[7] & CREATES:
+                self._began(key)
             if key in entries:
                 self.ledger.adopt(key)
-            elif fresh is not None and m[7] & 4:
-                fresh.add(key)
             if not online:
                 continue
-            before = pending.get(key)
-            if before is not None:
-                self.counters["coalesced"] += 1
-                pending[key] = self._joined(before, m)
+            if key in waiting:
+                self._outbox.changed(key, m)
             else:
-                pending[key] = m
+                waiting[key] = m
             if not soon and _assured(m):
                 soon = True
-        if pending:
+        if waiting:
             self._due(now, soon)
 
-    def _joined(self, before: bytes, m: bytes) -> bytes:
-        """What stands for a state of which we had not yet sent `before`."""
+    def _began(self, key: bytes) -> None:
+        if self.ledger.fresh is not None and key not in self.ledger.entries:
+            self.ledger.fresh.add(key)
+        if self.rounds.touched:
+            self.rounds.touched.touch(key)
+
+    def _odd(self, m: bytes, online: bool) -> None:
+        """A message that is not about a state."""
         try:
-            if before[4] == _ENDED:  # the tuple was used again: the end of the old one goes first
-                end = before[:_U32(before)[0]]
-                return end + (merge(before[len(end):], m) if len(before) > len(end) else m)
-            return merge(before, m)
+            self._expected(m, online)
         except Malformed:
-            self.counters["not understood"] += 1
-            return m
+            self._counters["not understood"] += 1
 
     def _ended(self, key: bytes, m: bytes, online: bool) -> None:
+        if self.rounds.touched:
+            self.rounds.touched.touch(key)
         owned = self.role is True or (self.role is None and self.ledger.ours(key))
         self.ledger.entries.pop(key, None)
-        before = self._pending.pop(key, None)
         if not owned:
-            self.counters["ends kept back"] += 1
-        elif online and not (before is not None and before[4] != _ENDED and before[7] & 4):
-            # (A state that came and went before the peer heard of it needs no word at all.)
-            self._pending[key] = m
+            self._counters["ends kept back"] += 1
+        self._outbox.ended(key, m, owned and online)
+
+    def _expected(self, m: bytes, online: bool) -> None:
+        """A helper (FTP, SIP) expects a connection, or does so no longer; the peer has to expect it, too."""
+        key = expectation_key(m)
+        if not (online and self.peer and self.peer.version >= WITH_DIGESTS):
+            return
+        self._counters["expectations"] += 1
+        if m[4] == ENDED:
+            self._outbox.ended(key, m, self.role is not False)
+        else:
+            self._outbox.changed(key, m)
 
     def overrun(self, now: float) -> None:
         """The kernel had to drop events: only the whole table can tell what they were."""
-        self.counters["overruns"] += 1
-        self.resync(now)
+        self._counters["overruns"] += 1
+        self.resync(now, "the kernel dropped events")
 
     def _due(self, now: float, soon: bool) -> None:
-        if len(self._pending) > MOST_PENDING:
-            self.counters["pending dropped"] += 1
-            self._pending.clear()
-            self._listing, self._bulk_left, self._bulk_owed = "", None, True
-            return
-        if soon:
+        if len(self._outbox) > MOST:
+            self._counters["pending dropped"] += 1
+            self._outbox.clear()
+            self.rounds.abandon(now)
+        elif soon:
             self._flush_at = max(now, self._flushed_at + COALESCE)
         elif self._flush_at is None:
             self._flush_at = now + COALESCE
 
-    # --- listings: bulk and announcements ---------------------------------------------------------------------------
+    # --- listings: bulk, repair, comparison, announcements ----------------------------------------------------------
 
-    def resync(self, now: float, after: float = 0.0) -> None:
+    def resync(self, now: float, why: str = "asked for", after: float = 0.0) -> None:
         """Send the whole table (again), in `after` seconds."""
-        self._bulk_owed, self._bulk_after = True, now + after
-        self._begin_bulk(now)
+        self.rounds.owe(now, why, after)
+        self._begin_rounds(now)
 
-    def _begin_bulk(self, now: float) -> None:
-        busy = self._listing or self._bulk_left is not None
-        if self.peer is None or not self._bulk_owed or busy or now < self._bulk_after:
+    def compare_soon(self, now: float) -> None:
+        """Compare the tables at once rather than in a few seconds."""
+        self.rounds.compare_soon(now)
+        self._begin_rounds(now)
+
+    def _begin_rounds(self, now: float) -> None:
+        rounds = self.rounds
+        if self.peer is None:
             return
-        self._bulk_owed, self.bulk_done = False, False
-        self.counters["bulks"] += 1
-        self._bulk_count = 0
-        self._flush(now, everything=True)
-        self._scope = {True: EVERYTHING, None: OWN, False: NOTHING}[self.role]
-        self._put(BulkStart(self.counters["bulks"], self.table_size, self._scope))
-        if self.role is False:
-            self._tell_creators()
-            self._bulk_left = 0
-            self._flush_at = now
-        else:
-            self._listing = "bulk"
+        if rounds.due_bulk(now):
+            rounds.begin_bulk(now, {True: EVERYTHING, None: OWN, False: NOTHING}[self.role], self.table_size)
+            if self.role is False:
+                self._tell_creators()
+                self._flush_at = now
+        elif rounds.due_part():
+            if self.role is True:
+                rounds.begin_part()
+        elif rounds.due_announcement(now):
+            if self.role is not False:
+                rounds.begin_announcement()
+        elif rounds.due_comparison(now):
+            self._flush(now)
+            # What still waits is in our table and not in the peer's: no time to compare.
+            if self.role is True and self.peer.version >= WITH_DIGESTS and not self._outbox:
+                rounds.begin_comparison(now, self._window.slow)
 
     def _tell_creators(self) -> None:
         """We hold copies only. A master that forgot who created them (it was restarted) can learn it back."""
@@ -242,66 +266,58 @@ class Sender:
 
     @property
     def wants_listing(self) -> bool:
-        """Whether a dump of the table should be running."""
-        return bool(self._listing)
+        """Whether a listing has to begin."""
+        return self.rounds.wants_listing
+
+    def listing_began(self) -> None:
+        """A listing begins; it serves what is wanted now."""
+        self.rounds.listing_began()
 
     @property
     def takes_listing(self) -> bool:
         """Whether there is room for more of it now."""
-        return len(self._pending) < ENOUGH_PENDING
+        return len(self._outbox) < ENOUGH_WAITING
 
     def listed(self, messages: Sequence[bytes], now: float) -> None:
-        """A piece of the dump. What an event said since is newer, and stays."""
-        pending, local, ledger = self._pending, self.local, self.ledger
-        entries, wanted = ledger.entries, self._listing
-        bulk, whole = self._listing == "bulk", self.role is True
+        """A piece of the dump."""
+        outbox, local, ledger, rounds = self._outbox, self.local, self.ledger, self.rounds
+        entries, wanted, reason = ledger.entries, rounds.reading, rounds.reason
+        whole = self.role is True
         count = 0
         for m in messages:
             try:
-                key = key_of(m)
-                source, destination = endpoints(m)
+                key, source, destination, reply = parts(m)
             except Malformed:
-                self.counters["not understood"] += 1
+                self._odd(m, online=reason == "bulk")
                 continue
             if entries:
                 ledger.seen(key)
-            if not wanted or key in pending or local[source] or local[destination]:
+            if not wanted or local[source] or local[destination] or stays_here(m):
                 continue
-            if (whole or ledger.ours(key)) and (bulk or self._has_turn(m, key)):
-                pending[key] = m
+            if (whole or ledger.ours(key)) and rounds.names(key, reply, m):
+                outbox.listed(key, m)
                 count += 1
-        if bulk:
-            self._bulk_count += count
-        else:
-            self.counters["announced"] += count
+        if reason in ("bulk", "part"):
+            rounds.count += count
+        elif reason == "announce":
+            self._counters["announced"] += count
         if count:
             self._due(now, False)
 
-    def _has_turn(self, m: bytes, key: bytes) -> bool:
-        """Whether a live state is announced this time: the kernel does not tell when a timeout is refreshed.
-
-        Each time: all but TCP, and TCP states that have little time left and are not just waiting to end. Every
-        long-lived TCP state about once an hour.
-        """
-        if m[52] != 6 or len(m) < 180 or key[4] != 20:
-            return True
-        if int.from_bytes(m[160:164], "big") < SHORT:
-            return m[176] != _TIME_WAIT
-        return sum(key[40:52]) % HOURLY == self._round % HOURLY
-
     def listing_ended(self, now: float) -> None:
         """The dump is complete."""
-        if self._listing == "bulk":
-            self._bulk_left = len(self._pending)
-            self._flush_at = now
-        self._listing = ""
+        self.rounds.listing_ended(len(self._outbox))
+        self._flush_at = now
 
     def listing_failed(self, now: float) -> None:
         """The dump broke off: once more from the start."""
-        if self._listing == "bulk":
-            self._bulk_owed = True
-        self._listing = ""
-        self._begin_bulk(now)
+        self.rounds.listing_failed(now)
+        self._begin_rounds(now)
+
+    def compare(self, now: float) -> None:
+        """All events that waited have been noticed: compare the sums of both tables, and repair what differs."""
+        self.rounds.compare(now)
+        self._begin_rounds(now)
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -325,12 +341,8 @@ class Sender:
         """When `handle_timer` wants to be called; None while there is no peer."""
         if self.peer is None:
             return None
-        times = [self._ping_at, self._announce_at]
-        if self._flush_at is not None:
-            times.append(self._flush_at)
-        if self._bulk_owed and not self._listing and self._bulk_left is None:
-            times.append(self._bulk_after)
-        return min(times)
+        soonest = min(self._ping_at, self.rounds.deadline())
+        return soonest if self._flush_at is None else min(soonest, self._flush_at)
 
     def stuck(self, now: float) -> bool:
         """Whether the peer owes an acknowledgement for too long: hang up and try again."""
@@ -353,12 +365,7 @@ class Sender:
             if not self._window:
                 self._sequence += 1
                 self._send(Ping(self._sequence), now)
-        if now >= self._announce_at:
-            self._announce_at = now + ANNOUNCE
-            self._round += 1
-            if self.role is not False and not self._listing and self._bulk_left is None:
-                self._listing = "announce"
-        self._begin_bulk(now)
+        self._begin_rounds(now)
 
     def data_to_send(self) -> bytes:
         """Bytes for the stream."""
@@ -374,37 +381,36 @@ class Sender:
         self._window.sent(frame.sequence, len(data), now)
         self._out.append(data)
 
-    def _flush(self, now: float, everything: bool = False) -> None:
-        pending = self._pending
-        while pending and (everything or self._window.open):
-            keys = list(islice(pending, LARGEST_BATCH))
+    def _flush(self, now: float) -> None:
+        outbox, window = self._outbox, self._window
+        while outbox and window.open:
+            keys = outbox.take(max(1, min(LARGEST_BATCH, window.size // (4 * TYPICAL))))
             self._flushed_at, self._ping_at = now, now + PING
             self._send_batches(keys, now)
-            if self._bulk_left is not None:
-                self._bulk_left -= len(keys)
-        if not pending:
+            self.rounds.flushed(len(keys), len(outbox), now, self._narrowed())
+        if not outbox:
             for ticket in [t for t, sequence in self._tickets.items() if sequence is None]:
                 self._tickets[ticket] = self._sequence
-        if self._bulk_left is not None and (self._bulk_left <= 0 or not pending):
-            # Whoever ceased to be master meanwhile does not know everything any more.
-            scope = self._scope if self.role is not False else NOTHING
-            self._put(BulkEnd(self.counters["bulks"], self._bulk_count, scope))
-            self._bulk_left, self.bulk_done = None, True
+            self.rounds.flushed(0, 0, now, self._narrowed())
+
+    def _narrowed(self) -> int | None:
+        """Whoever ceased to be master meanwhile does not know everything any more."""
+        return NOTHING if self.role is False else None
 
     def _send_batches(self, keys: list[bytes], now: float) -> None:
         """One batch for each creator among these states, in the order in which the first of each came up."""
-        pending, entries = self._pending, self.ledger.entries
+        waiting, entries = self._outbox.waiting, self.ledger.entries
         by_creator: dict[int, list[bytes]] = {}
         if entries:
             for key in keys:
-                by_creator.setdefault(self.ledger.creator(key), []).append(pending.pop(key))
+                by_creator.setdefault(self.ledger.creator(key), []).append(waiting.pop(key))
         else:
-            by_creator[self.host] = [pending.pop(key) for key in keys]
+            by_creator[self.host] = [waiting.pop(key) for key in keys]
         for creator, messages in by_creator.items():
             self._sequence += 1
             self._send(Batch(self._sequence, creator, b"".join(messages)), now)
         self.sent += len(keys)
-        self.counters["batches"] += len(by_creator)
+        self._counters["batches"] += len(by_creator)
 
 
 def _assured(event: bytes) -> bool:

@@ -8,13 +8,16 @@ wrote them, each aligned to 4 bytes, in the byte order of the sender's machine, 
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 MAGIC = b"GEMF"
-VERSION = 1  # what we speak
-OLDEST = 1  # what we still understand
-NOTHING, OWN, EVERYTHING = 0, 1, 2  # scope of a bulk: the sender is BACKUP, knows no roles, is MASTER
+VERSION = 2  # what we speak
+OLDEST = 1  # what we still understand; 1 knows no digests, parts and expectations
+WITH_DIGESTS = 2  # from this version on
+NOTHING, OWN, EVERYTHING, PART = 0, 1, 2, 3
+"""Scope of a bulk: the sender is BACKUP, knows no roles, is MASTER; the buckets that the `BulkPart` before it names."""
 LONGEST = 1 << 20  # bytes of payload; batches stay far below
 
 _HEADER = struct.Struct("!IB")
@@ -22,7 +25,10 @@ _HELLO = struct.Struct("!4sBBBIQ16s")
 _WELCOME = struct.Struct("!BIQ16s")
 _BATCH = struct.Struct("!II")
 _BULK = struct.Struct("!IIB")
+_DIGEST = struct.Struct("!IBI")
+_ASK = struct.Struct("!IB")
 _U32 = struct.Struct("!I")
+MOST_BITS = 16  # 2^16 sums of 8 bytes: half of the longest payload
 
 
 class Malformed(ValueError):
@@ -116,7 +122,41 @@ class Creators:
     KIND: ClassVar[int] = 9
 
 
-Frame = Hello | Welcome | Refusal | Batch | Ack | BulkStart | BulkEnd | Ping | Creators
+@dataclass(frozen=True, slots=True)
+class DigestAsk:
+    """List your table, as it is after all that was sent before this, and send its sums over 2^bits buckets."""
+
+    number: int
+    bits: int
+    KIND: ClassVar[int] = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The sums that were asked for, as `digest.Sums.to_bytes` has them, and how many states they are made of.
+
+    Empty: the receiver does not compare (it is MASTER itself).
+    """
+
+    number: int
+    bits: int
+    states: int
+    sums: bytes
+    KIND: ClassVar[int] = 11
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPart:
+    """From here on every state in these buckets (of 2^bits) is named; a `BulkEnd` with scope PART follows."""
+
+    number: int
+    bits: int
+    buckets: tuple[int, ...]
+    KIND: ClassVar[int] = 12
+
+
+Frame = (Hello | Welcome | Refusal | Batch | Ack | BulkStart | BulkEnd | Ping | Creators | DigestAsk | Digest
+         | BulkPart)
 
 
 def encode(frame: Frame) -> bytes:
@@ -141,6 +181,12 @@ def _payload(frame: Frame) -> bytes:
             return text.encode()
         case Creators(creator, keys):
             return _U32.pack(creator) + b"".join(bytes((len(key),)) + key for key in keys)
+        case DigestAsk(number, bits):
+            return _ASK.pack(number, bits)
+        case Digest(number, bits, states, sums):
+            return _DIGEST.pack(number, bits, states) + sums
+        case BulkPart(number, bits, buckets):
+            return _ASK.pack(number, bits) + struct.pack(f"!{len(buckets)}I", *buckets)
 
 
 def _hello(payload: bytes) -> Hello:
@@ -148,6 +194,11 @@ def _hello(payload: bytes) -> Hello:
     if magic != MAGIC:
         raise Malformed("the other side does not speak Gemel's state synchronisation")
     return Hello(version, oldest, bool(little), host, epoch, nonce)
+
+
+def _batch(payload: bytes) -> Batch:
+    sequence, creator = _BATCH.unpack_from(payload)
+    return Batch(sequence, creator, payload[_BATCH.size:])
 
 
 def _creators(payload: bytes) -> Creators:
@@ -161,36 +212,56 @@ def _creators(payload: bytes) -> Creators:
     return Creators(_U32.unpack_from(payload)[0], tuple(keys))
 
 
+def _checked(number: int, bits: int) -> tuple[int, int]:
+    if bits > MOST_BITS:
+        raise Malformed(f"2^{bits} buckets")
+    return number, bits
+
+
+def _digest(payload: bytes) -> Digest:
+    number, bits, states = _DIGEST.unpack_from(payload)
+    sums = payload[_DIGEST.size:]
+    _checked(number, bits)
+    if len(sums) not in (0, 8 << bits):
+        raise Malformed(f"{len(sums)} bytes of sums for 2^{bits} buckets")
+    return Digest(number, bits, states, sums)
+
+
+def _part(payload: bytes) -> BulkPart:
+    number, bits = _checked(*_ASK.unpack_from(payload))
+    count = (len(payload) - _ASK.size) // 4
+    return BulkPart(number, bits, struct.unpack_from(f"!{count}I", payload, _ASK.size))
+
+
+_DECODE: dict[int, Callable[[bytes], Frame]] = {
+    Batch.KIND: _batch,
+    Ack.KIND: lambda p: Ack(*_U32.unpack_from(p)),
+    Ping.KIND: lambda p: Ping(*_U32.unpack_from(p)),
+    Hello.KIND: _hello,
+    Welcome.KIND: lambda p: Welcome(*_WELCOME.unpack_from(p)),
+    BulkStart.KIND: lambda p: BulkStart(*_BULK.unpack_from(p)),
+    BulkEnd.KIND: lambda p: BulkEnd(*_BULK.unpack_from(p)),
+    Refusal.KIND: lambda p: Refusal(p[:500].decode("utf-8", "replace")),
+    Creators.KIND: _creators,
+    DigestAsk.KIND: lambda p: DigestAsk(*_checked(*_ASK.unpack_from(p))),
+    Digest.KIND: _digest,
+    BulkPart.KIND: _part,
+}
+
+
 def decode(kind: int, payload: bytes) -> Frame:
     """The frame that these bytes are. A later version may append fields: what follows the known ones is ignored.
 
     Raises:
         Malformed: no frame of this protocol.
     """
+    made = _DECODE.get(kind)
+    if made is None:
+        raise Malformed(f"unknown kind of frame: {kind}")
     try:
-        match kind:
-            case Batch.KIND:
-                sequence, creator = _BATCH.unpack_from(payload)
-                return Batch(sequence, creator, payload[_BATCH.size:])
-            case Ack.KIND:
-                return Ack(*_U32.unpack_from(payload))
-            case Ping.KIND:
-                return Ping(*_U32.unpack_from(payload))
-            case Hello.KIND:
-                return _hello(payload)
-            case Welcome.KIND:
-                return Welcome(*_WELCOME.unpack_from(payload))
-            case BulkStart.KIND:
-                return BulkStart(*_BULK.unpack_from(payload))
-            case BulkEnd.KIND:
-                return BulkEnd(*_BULK.unpack_from(payload))
-            case Refusal.KIND:
-                return Refusal(payload[:500].decode("utf-8", "replace"))
-            case Creators.KIND:
-                return _creators(payload)
+        return made(payload)
     except struct.error:
         raise Malformed(f"frame of kind {kind} is cut off") from None
-    raise Malformed(f"unknown kind of frame: {kind}")
 
 
 class Decoder:

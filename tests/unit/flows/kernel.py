@@ -5,10 +5,11 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from gemel.flows.attributes import attribute, nest, table
-from gemel.flows.ctnetlink import CREATE, DELETE, GET, NEW
+from gemel.flows.conversation import EBUSY, EEXIST, ENOENT, EOPNOTSUPP, Reply
+from gemel.flows.ctnetlink import CREATE, DELETE, EXPECT, GET, NEW, UNEXPECT
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
-from gemel.flows.receiver import EBUSY, EEXIST, ENOENT, EOPNOTSUPP, Receiver, Reply
+from gemel.flows.receiver import Receiver
 from gemel.flows.sender import Sender
 
 BE32 = struct.Struct("!I")
@@ -100,6 +101,7 @@ class Table:
 
     states: dict[Tuple, State] = field(default_factory=dict)
     events: deque[bytes] = field(default_factory=deque)
+    expectations: list[tuple[int, dict[int, bytes]]] = field(default_factory=list)  # what was asked about them
 
     # what packets do
 
@@ -131,6 +133,9 @@ class Table:
         return replies
 
     def _do(self, kind: int, flags: int, given: dict[int, bytes]) -> int | bytes:
+        if kind in (EXPECT, UNEXPECT):
+            self.expectations.append((kind, given))
+            return 0
         state = self._find(given)
         if kind == GET:
             return listing(state) if state else ENOENT
@@ -214,6 +219,8 @@ class Node:
         wanted = self.sender.wants_listing or self.receiver.wants_listing
         if wanted and self._dump is None:
             self.ledger.begin_listing()
+            self.sender.listing_began()
+            self.receiver.listing_began()
             self._dump = [listing(state) for state in self.table.states.values()]
         elif self._dump is not None:
             piece, self._dump = self._dump[:3], self._dump[3:]
@@ -225,6 +232,8 @@ class Node:
                 self.sender.listing_ended(now)
                 self.receiver.listing_ended()
         self.inject()
+        if self.sender.rounds.wants_comparison:
+            self.sender.compare(now)
         self.sender.handle_timer(now)
 
     def inject(self) -> None:

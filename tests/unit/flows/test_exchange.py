@@ -1,13 +1,15 @@
 """Two nodes in one process: what happens to one table happens to the other."""
 
+import struct
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.flows import sender
-from gemel.flows.sender import ANNOUNCE
-from gemel.flows.wire import Hello, encode
+from gemel.flows.attributes import NESTED, attribute
+from gemel.flows.rounds import ANNOUNCE, COMPARE
+from gemel.flows.wire import Hello, Welcome, encode
 from tests.unit.flows.kernel import TCP, UDP, Pair, State, flow, ip, message
 
 
@@ -220,12 +222,12 @@ def test_flush_arrives_when_the_peers_kernel_has_it():
 
 
 def test_a_peer_that_takes_nothing_costs_bounded_memory(monkeypatch):
-    monkeypatch.setattr(sender, "MOST_PENDING", 500)
+    monkeypatch.setattr(sender, "MOST", 500)
     pair = joined()
     for i in range(600):
         state = replace(flow(1), orig=replace(flow(1).orig, src=b"\x0a\0" + i.to_bytes(2, "big")))
         pair.a.sender.noticed([message(replace(state, reply=state.orig.inverse()))], pair.now)
-    assert len(pair.a.sender._pending) <= 100
+    assert len(pair.a.sender._outbox) <= 100
     pair.a.table.new(flow(7))
     pair.settle()
     assert pair.b.table.facts() == pair.a.table.facts()
@@ -249,6 +251,98 @@ def test_versions_that_do_not_meet_are_refused_in_words():
     pair.b.sender.heard(pair.a.receiver.data_to_send(), 0.0)
     assert pair.b.sender.refusal and "upgrade the older one" in pair.b.sender.refusal
     assert pair.a.receiver.peer is None
+
+
+def test_differences_are_found_and_mended():
+    pair = joined()
+    for i in range(30):
+        pair.a.table.new(flow(i))
+    pair.settle(4)
+    pair.b.table.states.pop(flow(3).orig)  # lapsed
+    pair.b.table.states[flow(90).orig] = flow(90)  # nobody knows whence
+    wrong = flow(4, port=4711)
+    pair.b.table.states[flow(4).orig] = replace(wrong, status=0x8)
+    pair.now += COMPARE
+    pair.settle()
+    assert pair.b.table.facts() == pair.a.table.facts()
+    found = pair.a.sender.rounds.compared
+    assert (found.differing, found.compared, found.buckets) == (3, 256, 256)
+    pair.now += COMPARE
+    pair.settle()
+    assert pair.a.sender.rounds.compared.equal and pair.a.sender.rounds.compared.states == 30
+    assert pair.a.sender.rounds.repaired.why.startswith("3 of 256") and pair.a.sender.counters["bulks"] == 1
+
+
+def test_what_moves_during_a_comparison_is_no_difference():
+    pair = joined()
+    for i in range(30):
+        pair.a.table.new(flow(i))
+    pair.settle(4)
+    pair.now += COMPARE
+    for i in range(30, 60):
+        pair.a.table.new(flow(i))
+        pair.a.table.end(flow(i - 30).orig)
+        pair.step(0.001)
+    pair.settle()
+    found = pair.a.sender.rounds.compared
+    assert found.equal and found.compared < found.buckets and pair.a.sender.counters["repairs"] == 0
+    assert pair.b.table.facts() == pair.a.table.facts()
+
+
+def test_a_difference_that_no_repair_mends_is_asked_about_less_and_less():
+    pair = joined()
+    pair.a.table.new(flow(1))
+    pair.settle(4)
+    for _ in range(400):
+        pair.b.table.states.clear()
+        pair.b.ledger.entries.clear()
+        pair.step(1.0)
+        pair.b.table.states.clear()
+    assert 3 < pair.a.sender.counters["repairs"] < 30
+
+
+def test_the_tables_of_two_masters_are_not_compared():
+    pair = joined(True, True)
+    pair.now += COMPARE
+    pair.settle()
+    assert pair.a.sender.rounds.compared is None and not pair.a.sender.rounds.wants_comparison
+
+
+def test_states_that_a_rule_keeps_here_stay():
+    pair = joined()
+    pair.a.table.new(replace(flow(1), mark=0x80000000))
+    pair.a.table.new(replace(flow(2), mark=0x40000000))
+    pair.a.sender.resync(pair.now)
+    pair.settle()
+    pair.now += COMPARE
+    pair.settle()
+    assert list(pair.b.table.states) == [flow(2).orig] and pair.a.sender.rounds.compared.equal
+
+
+def test_expectations_follow_their_master():
+    pair = joined()
+    master = flow(1).orig.encode(1)[4:]
+    body = b"\2\0\0\0" + flow(9).orig.encode(2) + flow(9).orig.encode(3) + attribute(1 | NESTED, master)
+    body += attribute(5, b"\1\2\3\4") + attribute(4, b"\0\0\0\x0a")
+    said = [struct.pack("=IHHII", len(body) + 16, kind, flags, 0, 0) + body
+            for kind, flags in ((0x200, 0x600), (0x202, 0))]
+    pair.a.table.new(flow(1))
+    pair.a.table.events.append(said[0])
+    pair.settle(4)
+    assert [kind for kind, _ in pair.b.table.expectations] == [0x200]
+    attributes = pair.b.table.expectations[0][1]
+    assert attributes[1] == master and 5 not in attributes
+    pair.a.table.events.append(said[1])
+    pair.settle(4)
+    assert [kind for kind, _ in pair.b.table.expectations] == [0x200, 0x202]
+
+
+def test_an_older_peer_is_sent_nothing_that_it_does_not_know():
+    pair = joined()
+    pair.a.sender.peer = Welcome(1, 2, 2, bytes(16))
+    pair.now += COMPARE
+    pair.settle()
+    assert pair.a.sender.rounds.compared is None and pair.b.receiver.counters["not understood"] == 0
 
 
 NUMBERS = st.integers(0, 7)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemel.flows.attributes import walk
 from gemel.flows.ctnetlink import endpoints
 from gemel.flows.local import Local
 from gemel.flows.settings import Settings
@@ -14,23 +15,35 @@ from tests.unit.flows.kernel import State, Tuple, flow, ip, message
 IGNORED = ["172.16.1.0/24", "192.168.1.1/32", "2001:db8::/32"]
 
 
+def attribute_at(packet: bytes, start: int, wanted: int) -> int:
+    return next((at for kind, at, _ in walk(packet, start, len(packet)) if kind == wanted), 0)
+
+
+LOADS = {
+    0x00: lambda packet, a, x, k: k,
+    0x07: lambda packet, a, x, k: a,
+    0x20: lambda packet, a, x, k: struct.unpack_from("!I", packet, k)[0] if k < 1 << 31 else attribute_at(packet, a, x),
+    0x28: lambda packet, a, x, k: struct.unpack_from("!H", packet, k)[0],
+    0x30: lambda packet, a, x, k: packet[k],
+    0x50: lambda packet, a, x, k: packet[x + k],
+    0x54: lambda packet, a, x, k: a & k,
+}
+
+
 def run(program: list[tuple[int, int, int, int]], packet: bytes) -> bool:
-    a = at = 0
+    a = x = at = 0
     while True:
         code, yes, no, k = program[at]
         at += 1
-        if code == 0x20:
-            a = struct.unpack_from("!I", packet, k)[0]
-        elif code == 0x28:
-            a = struct.unpack_from("!H", packet, k)[0]
-        elif code == 0x30:
-            a = packet[k]
-        elif code == 0x54:
-            a &= k
+        if code in LOADS:
+            a = LOADS[code](packet, a, x, k)
+            x = a if code == 0x07 else x
+        elif code == 0x01:
+            x = k
         elif code == 0x05:
             at += k
-        elif code == 0x15:
-            at += yes if a == k else no
+        elif code in (0x15, 0x45):
+            at += yes if (a == k if code == 0x15 else a & k) else no
         else:
             assert code == 0x06
             return bool(k)
@@ -52,6 +65,22 @@ def test_own_injections_are_dropped_in_the_kernel():
     program = Local([]).program(4711)
     assert not run(program, message(flow(1), port=4711))
     assert run(program, message(flow(1), port=4712)) and run(program, message(flow(1)))
+
+
+def test_states_that_a_rule_keeps_here_are_dropped_in_the_kernel():
+    program = Local([]).program(4711)
+    v6 = Tuple(bytes(15) + b"\1", bytes(15) + b"\2", 5, 6)
+    for state in (flow(1), State(v6, v6.inverse())):
+        assert run(program, message(replace(state, mark=7)))
+        for info in (True, False):
+            assert not run(program, message(replace(state, mark=0x80000007), info=info))
+
+
+def test_expectations_are_not_taken_for_states():
+    expectation = bytearray(message(flow(1, port=5000)))
+    expectation[5] = 2
+    expectation[84:88] = b"\xff\xff\xff\xff"  # a mask where states have the real destination
+    assert run(Local([]).program(4711), bytes(expectation))
 
 
 def test_ipv6_is_left_to_user_space():
