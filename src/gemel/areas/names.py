@@ -54,9 +54,13 @@ _OF_GATEWAYS = ("gateway", "gateway6", "default4", "default6")
 
 
 def words_of(values: Mapping[str, Any], names: Names) -> dict[str, str]:
-    """Field -> people's words, for the fields whose stored value reads otherwise."""
+    """Field -> people's words, for the fields whose stored value reads otherwise; of a list one line each."""
     words = {}
     for field, value in values.items():
+        if isinstance(value, list | tuple):
+            if any(isinstance(entry, str) and entry.startswith("alias:") for entry in value):
+                words[field] = "\n".join(_entry_words(entry, names) for entry in value)
+            continue
         if not isinstance(value, str) or not value:
             continue
         if field in _OF_INTERFACES:
@@ -68,6 +72,11 @@ def words_of(values: Mapping[str, Any], names: Names) -> dict[str, str]:
         if shown != value:
             words[field] = shown
     return words
+
+
+def _entry_words(entry: str, names: Names) -> str:
+    reference, hash_sign, note = entry.partition("#")
+    return f"{names.show(reference.strip())}{f' #{note}' if hash_sign else ''}"
 
 
 def names_of(areas: Mapping[str, Any]) -> Names:

@@ -24,6 +24,7 @@ from gemel.control.agent.configuration import (
     Apply,
     Change,
     Changed,
+    Complete,
     Diff,
     Difference,
     DiffReport,
@@ -60,13 +61,13 @@ from gemel.control.agent.session import (
 
 QUESTIONS = (
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
-    Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, LogoutEverywhere, AskFrame, AskChoices,
+    Maintenance, EnableCarp, SyncNow, AskFingerprints, PinPeer, List, Complete, LogoutEverywhere, AskFrame, AskChoices,
     AskFact, News, RolesChanged, CarpScan, ResetDemotion, TestVirtualMac,
 )  # fmt: skip
 
 READING = (
-    Show, List, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout, LogoutEverywhere, AskFact,
-    News,
+    Show, List, Complete, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout, LogoutEverywhere,
+    AskFact, News,
 )  # fmt: skip
 """What the privilege *read-only* may ask."""
 
@@ -97,6 +98,7 @@ __all__ = [
     "Change",
     "Changed",
     "Choices",
+    "Complete",
     "Diff",
     "DiffReport",
     "Difference",

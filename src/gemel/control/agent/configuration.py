@@ -45,7 +45,9 @@ class Listed:
     """Some items of an area in its order, secrets hidden, words and etags as in `Shown`.
 
     `total` are all items of the group, `matched` those that the search left, of which `items` are one page. `groups`
-    counts items by the field that the area is grouped by. `options` are the area's own fields, `etag` its own.
+    counts items by the field that the area is grouped by. `options` are the area's own fields. `separators` are those
+    among the items where these stand in their own order. `lengths` are, by item id and field, those of lists of which
+    only the beginning is there, as `List.brief` asked.
     """
 
     area: str
@@ -57,6 +59,8 @@ class Listed:
     groups: dict[str, int]
     options: dict[str, Any]
     pending: bool
+    separators: tuple[dict[str, Any], ...] = ()
+    lengths: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class List(Question[Listed]):
     """One page of an area's items: searched, sorted and cut where they are, so that 10,000 of them need not travel.
 
     `search` are words that must all occur in what people see of an item; `sort` is a field, with ``-`` in front from
-    the other end, empty for the list's own order. With `ids` only those items.
+    the other end, empty for the list's own order. With `ids` only those items. `brief`: for looking only, without etags
+    and with the beginning of long fields (an alias of 100,000 entries).
     """
 
     area: str
@@ -75,8 +80,19 @@ class List(Question[Listed]):
     limit: int = 100
     ids: tuple[str, ...] = ()
     running: bool = False
+    brief: bool = False
     token: str = ""
     answer_shape = Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Complete(Question[tuple[str, ...]]):
+    """The names of aliases, of `ports` or of addresses, with `typed` in them: first those that begin so; 20 at most."""
+
+    typed: str
+    ports: bool = False
+    token: str = ""
+    answer_shape = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gemel.areas.names import Names, names_of, words_of
+from gemel.areas.names import Names, words_of
 from gemel.areas.users import USERS
 from gemel.control import agent as ask
 from gemel.control.door import Caller, Refused
 from gemel.control.paths import WEB_CERTIFICATE
 from gemel.control.peer import PeerAnswer, PeerCall
 from gemel.core.codec import encode
-from gemel.core.config import Config
 from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
@@ -21,7 +20,8 @@ from gemel.core.revision import Origin
 from gemel.daemons.agent.accounts import Access, hashed, password_edits
 from gemel.daemons.agent.demotion import reset
 from gemel.daemons.agent.desk import Desk, Made
-from gemel.daemons.agent.pages import Around, choices, frame, listed
+from gemel.daemons.agent.lists import choices, completed, listed, names_in
+from gemel.daemons.agent.pages import Around, frame
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.segments import scanned, tested
 from gemel.daemons.agent.sight import Sight
@@ -76,6 +76,7 @@ class Answers:
             ask.AskFingerprints: lambda *_: self._fingerprints(),
             ask.PinPeer: self._pin,
             ask.List: self._list,
+            ask.Complete: lambda q, _: completed(self._desk.candidate, q),
             ask.LogoutEverywhere: lambda _, who: self._access.logout_everywhere(who),
             ask.AskFrame: lambda _, who: self._frame(who),
             ask.AskChoices: lambda *_: choices(self._desk.candidate, octets()),
@@ -113,7 +114,7 @@ class Answers:
         area = self._desk.schema.area(question.area)
         config = self._desk.config if question.running else self._desk.candidate
         model = config.named(area.name)
-        names = self._names(config)
+        names = names_in(config)
         values = plain(model)
         etags = {"": etag(model)}
         words = {"": words_of(values, names)}
@@ -159,15 +160,12 @@ class Answers:
     def _diff(self, question: ask.Diff, _who: str) -> ask.DiffReport:
         changes, origins, problems = self._desk.differences(question.before, question.after)
         authors = {name: f"{o.who} from {o.where}" for name, o in origins.items()}
-        old, new = (self._names(self._desk.at(number)) for number in (question.before, question.after))
+        old, new = (names_in(self._desk.at(number)) for number in (question.before, question.after))
         shown = tuple(
             ask.Difference(c.path, c.kind, c.before, c.after, _in_words(c.before, old), _in_words(c.after, new))
             for c in changes
         )
         return ask.DiffReport(shown, authors, _findings(problems))
-
-    def _names(self, config: Config) -> Names:
-        return names_of(self._desk.schema.dump(config)["areas"])
 
     def _revisions(self, _question: ask.Revisions, _who: str) -> tuple[ask.RevisionHead, ...]:
         return tuple(
