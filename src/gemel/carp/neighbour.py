@@ -82,6 +82,11 @@ def announcement(address: str, mac: bytes) -> bytes:
     return _advertisement(packed, mac, ALL_NODES_MAC, ALL_NODES, ROUTER | OVERRIDE)
 
 
+def solicited_node(address: str) -> str:
+    """The group in which questions for this IPv6 address are asked (RFC 4291 section 2.7.1)."""
+    return str(IPv6Address(SOLICITED_NODE + ip_address(address).packed[13:]))
+
+
 def question(frame: bytes) -> Asked | None:
     """Read an Ethernet frame; None if it is neither an ARP request nor a neighbour solicitation, or asks for itself."""
     kind = frame[12:14]

@@ -22,22 +22,31 @@ CARP_MAC = bytes.fromhex("01005e000012")
 # test a parent would hear its VLANs' adverts.
 _LOAD_BYTE, _LOAD_HALF, _EQUAL, _RETURN = 0x30, 0x28, 0x15, 0x06
 _TAG_PRESENT = 0xFFFFF000 + 48
-_CARP_FILTER = (  # IPv4 of protocol 112
+_CARP_FILTER = (  # IPv4 and IPv6 of protocol 112
     (_LOAD_BYTE, 0, 0, _TAG_PRESENT),
-    (_EQUAL, 0, 5, 0),
+    (_EQUAL, 0, 8, 0),
     (_LOAD_HALF, 0, 0, 12),
-    (_EQUAL, 0, 3, 0x0800),
+    (_EQUAL, 0, 2, 0x0800),
     (_LOAD_BYTE, 0, 0, 23),
+    (_EQUAL, 3, 4, 112),
+    (_EQUAL, 0, 3, 0x86DD),
+    (_LOAD_BYTE, 0, 0, 20),
     (_EQUAL, 0, 1, 112),
     (_RETURN, 0, 0, 0xFFFF),
     (_RETURN, 0, 0, 0),
 )
-_ARP_FILTER = (
+_NEIGHBOUR_FILTER = (  # ARP, and neighbour solicitations and advertisements
     (_LOAD_BYTE, 0, 0, _TAG_PRESENT),
-    (_EQUAL, 0, 3, 0),
+    (_EQUAL, 0, 9, 0),
     (_LOAD_HALF, 0, 0, 12),
-    (_EQUAL, 0, 1, 0x0806),
-    (_RETURN, 0, 0, 64),
+    (_EQUAL, 6, 0, 0x0806),
+    (_EQUAL, 0, 6, 0x86DD),
+    (_LOAD_BYTE, 0, 0, 20),
+    (_EQUAL, 0, 4, 58),
+    (_LOAD_BYTE, 0, 0, 54),
+    (_EQUAL, 1, 0, 135),
+    (_EQUAL, 0, 1, 136),
+    (_RETURN, 0, 0, 256),
     (_RETURN, 0, 0, 0),
 )
 _Filter = tuple[tuple[int, int, int, int], ...]
@@ -106,14 +115,14 @@ class CarpPort(_Port):
         return None if frame is None else frame[14:]
 
 
-class ArpPort(_Port):
-    """One device, opened for ARP: answers to this node, and what everybody hears."""
+class NeighbourPort(_Port):
+    """One device, opened for ARP and neighbour discovery: answers to this node, and what everybody hears."""
 
     def __init__(self, device: str) -> None:
-        super().__init__(device, _ARP_FILTER)
+        super().__init__(device, _NEIGHBOUR_FILTER)
 
     def receive(self) -> bytes | None:
-        """The next frame with ARP, whole; None if there is none now, or the device is down."""
+        """The next frame, whole; None if there is none now, or the device is down."""
         return self._frame()
 
 
@@ -130,20 +139,37 @@ def send_once(device: str, frame: bytes) -> None:
         s.send(_from_own_mac(s, frame))
 
 
+def mac_of(device: str) -> bytes:
+    """The device's own MAC, 6 bytes.
+
+    Raises:
+        OSError: the device is not there.
+    """
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+        s.bind((device, 0))
+        address: bytes = s.getsockname()[4]
+        return address[:6]
+
+
 def _from_own_mac(s: socket.socket, frame: bytes) -> bytes:
     return frame if any(frame[6:12]) else frame[:6] + s.getsockname()[4][:6] + frame[12:]
 
 
 class Membership:
-    """Lets in what CARP on a device needs: the group, by IGMP and in the port's filter, and the virtual MACs.
+    """Lets in what CARP on a device needs: the groups, by IGMP and MLD and in the port's filter, and the virtual MACs.
 
-    Lasts until `close`. A real network card drops frames to a MAC that it was not told of.
+    With `groups6` (IPv6 multicast addresses) also these: a switch that snoops MLD sends questions for an IPv6 address
+    only where its solicited-node group was joined, so a backup joins too, from the port's own MAC. Lasts until `close`.
+    A real network card drops frames to a MAC that it was not told of.
     """
 
-    def __init__(self, device: str, macs: tuple[bytes, ...]) -> None:
+    def __init__(self, device: str, macs: tuple[bytes, ...], groups6: tuple[str, ...] = ()) -> None:
         index = socket.if_nametoindex(device)
         self._port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._group = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._group6: socket.socket | None = None
+        self.failed = ""
+        """Why the IPv6 groups could not be joined, if so; IPv4 works without."""
         try:
             for kind, mac in ((PACKET_MR_MULTICAST, CARP_MAC), *((PACKET_MR_UNICAST, mac) for mac in macs)):
                 request = struct.pack("=iHH8s", index, kind, len(mac), mac)
@@ -153,8 +179,22 @@ class Membership:
         except OSError:
             self.close()
             raise
+        try:
+            self._join6(index, groups6)
+        except OSError as error:
+            self.failed = error.strerror or str(error)
+
+    def _join6(self, index: int, groups: tuple[str, ...]) -> None:
+        if not groups:
+            return
+        self._group6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        for group in groups:
+            request = socket.inet_pton(socket.AF_INET6, group) + struct.pack("=I", index)
+            self._group6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
 
     def close(self) -> None:
         """Leave."""
         self._port.close()
         self._group.close()
+        if self._group6 is not None:
+            self._group6.close()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from gemel.effects.packet import ArpPort
+from gemel.effects.packet import NeighbourPort
 
 _ECHO = struct.Struct("!BBHHH")
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
@@ -100,12 +100,12 @@ def _by_arp(targets: list[Target], timeout: float) -> dict[Target, float | None]
     """Who answers an ARP probe (RFC 5227: it teaches nobody anything). One who is not on the link cannot."""
     found: dict[Target, float | None] = {}
     with contextlib.ExitStack() as undo:
-        ports: dict[str, ArpPort] = {}
+        ports: dict[str, NeighbourPort] = {}
         began = time.monotonic()
         for address, device in targets:
             with contextlib.suppress(OSError):
                 if device not in ports:
-                    ports[device] = ArpPort(device)
+                    ports[device] = NeighbourPort(device)
                     undo.callback(ports[device].close)
                 mac = ports[device].mac
                 probe = _ARP.pack(1, 0x800, 6, 4, 1, mac, bytes(4), bytes(6), socket.inet_aton(address))

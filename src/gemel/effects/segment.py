@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gemel.carp.scan import Sighting, sighting
 from gemel.carp.wire import virtual_mac
-from gemel.effects.packet import ArpPort, CarpPort, Membership
+from gemel.effects.packet import CarpPort, Membership, NeighbourPort
 
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _EVERYBODY = b"\xff" * 6
@@ -57,7 +57,7 @@ def answers(device: str, vhid: int | None, addresses: Iterable[str]) -> list[str
     wanted = {socket.inet_aton(address) for address in addresses}
     found: set[bytes] = set()
     with contextlib.ExitStack() as undo:
-        port = ArpPort(device)
+        port = NeighbourPort(device)
         undo.callback(port.close)
         mac = port.mac if vhid is None else virtual_mac(vhid)
         if vhid is not None:
@@ -73,7 +73,7 @@ def answers(device: str, vhid: int | None, addresses: Iterable[str]) -> list[str
     return [socket.inet_ntoa(address) for address in sorted(found)]
 
 
-def _answered(port: ArpPort, mac: bytes) -> set[bytes]:
+def _answered(port: NeighbourPort, mac: bytes) -> set[bytes]:
     found = set()
     while (frame := port.receive()) is not None:
         if len(frame) >= 42 and frame[:6] == mac and frame[20:22] == b"\x00\x02":

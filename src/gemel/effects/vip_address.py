@@ -1,5 +1,8 @@
 """VIPs as kernel addresses with a lifetime, by raw rtnetlink: what nobody renews goes away by itself.
 
+An IPv6 one is there at once, untested (the peer may still have it), and deprecated: nothing that this node begins on
+its own comes from it.
+
 The kernel looks for what has lapsed at most once a second, and rounds: a lifetime of 2 s ends 2.0 to 2.3 s after the
 last renewal. Addresses that are renewed in one go also lapse in one go; apart from each other, one may wait for the
 next look.
@@ -15,12 +18,12 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x300, 0x100, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 6, 8
-IFA_F_NOPREFIXROUTE = 0x200
+IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 AT_ONCE = 64  # messages between two looks at the answers; their acknowledgements fit into the default buffer
 
 
 class VipAddresses:
-    """The hand that puts VIPs on devices, as /32. For one thread; every call may wait for the kernel."""
+    """The hand that puts VIPs on devices, as /32 and /128. For one thread; every call may wait for the kernel."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -39,9 +42,9 @@ class VipAddresses:
         return self._all(RTM_DELADDR, flags, ((device, address, 0) for device, address in unwanted), gone_is_fine=True)
 
     def present(self) -> set[tuple[int, str]]:
-        """Every IPv4 address of this machine, as (interface index, address)."""
+        """Every address of this machine, as (interface index, address)."""
         self._sequence += 1
-        ask = struct.pack("=IHHIIBBBBI", 24, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0, 2, 0, 0, 0, 0)
+        ask = struct.pack("=IHHIIBBBBI", 24, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0, 0, 0, 0, 0, 0)
         self._socket.send(ask)
         found: set[tuple[int, str]] = set()
         while True:
@@ -94,20 +97,24 @@ class VipAddresses:
 
 
 def _message(kind: int, flags: int, sequence: int, index: int, address: str, lifetime: int) -> bytes:
-    packed = socket.inet_aton(address)
-    body = struct.pack("=BBBBI", socket.AF_INET, 32, 0, 0, index)
-    body += struct.pack("=HH4s", 8, IFA_LOCAL, packed) + struct.pack("=HH4s", 8, IFA_ADDRESS, packed)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    packed = socket.inet_pton(family, address)
+    body = struct.pack("=BBBBI", family, 8 * len(packed), 0, 0, index)
+    body += b"".join(struct.pack("=HH", 4 + len(packed), what) + packed for what in (IFA_LOCAL, IFA_ADDRESS))
     if kind == RTM_NEWADDR:
-        body += struct.pack("=HHI", 8, IFA_FLAGS, IFA_F_NOPREFIXROUTE)
-        body += struct.pack("=HHIIII", 20, IFA_CACHEINFO, lifetime, lifetime, 0, 0)
+        deprecated = family == socket.AF_INET6
+        how = IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if deprecated else 0)
+        body += struct.pack("=HHI", 8, IFA_FLAGS, how)
+        body += struct.pack("=HHIIII", 20, IFA_CACHEINFO, 0 if deprecated else lifetime, lifetime, 0, 0)
     return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
 
 
 def _local_address(attributes: bytes) -> str | None:
-    at = 0
+    """IPv4 addresses are given as local ones, IPv6 addresses without a peer only as the other kind."""
+    at, found = 0, {}
     while at + 4 <= len(attributes):
         length, kind = struct.unpack_from("=HH", attributes, at)
-        if kind == IFA_LOCAL:
-            return socket.inet_ntoa(attributes[at + 4 : at + 8])
+        found[kind] = attributes[at + 4 : at + length]
         at += max((length + 3) & ~3, 4)
-    return None
+    packed = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS) or b""
+    return socket.inet_ntop({4: socket.AF_INET, 16: socket.AF_INET6}[len(packed)], packed) if packed else None

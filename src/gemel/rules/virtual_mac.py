@@ -6,6 +6,12 @@ notes each virtual MAC that this node sends *from* in a set whose elements lapse
 one as its own. A node that falls silent, for whatever reason, has closed the door within one lapse, even if the
 daemon is dead.
 
+What the kernel says about an address by itself would name the port's own MAC. ARP is rewritten. An IPv6 neighbour
+advertisement cannot be (its checksum covers the MAC), so the kernel's is dropped and carpd answers, from a packet
+socket that passes by these rules. A neighbour solicitation in a VIP's name, sent before the node answers from it, would
+teach its MAC too: that one is sent in the name of the interface's own address instead, with the checksum mended by the
+kernel.
+
 An Apply loads this text again while traffic flows. `flush table` takes the rules and leaves sets and their elements
 alone, and all is one transaction, so a master is never deaf in between. Chains of devices that carry no VIP any more
 stay behind empty, which costs nothing but a hook.
@@ -21,12 +27,15 @@ SLACK = 1.25
 
 @dataclass(frozen=True, slots=True)
 class VirtualMac:
-    """One VHID on one device, with its addresses; only IPv4 ones have ARP. `advbase` in seconds."""
+    """One VHID on one device, with its addresses. `advbase` in seconds; `own6` is the device's own IPv6 address, needed
+    where one of the addresses is IPv6.
+    """
 
     device: str
     vhid: int
     addresses: tuple[str, ...]
     advbase: int = 1
+    own6: str = ""
 
     @property
     def mac(self) -> str:
@@ -43,7 +52,7 @@ def virtual_mac_text(macs: Iterable[VirtualMac]) -> str:
     """Return the nftables text that makes these virtual MACs work, for `nft -f -`.
 
     Loading it twice is loading it once: what is open stays open. Every device named must exist. The tables belong to
-    this text alone: ``netdev gemel_carp`` and ``arp gemel_carp``.
+    this text alone: ``netdev gemel_carp``, ``arp gemel_carp`` and ``ip6 gemel_carp``.
     """
     by_device: dict[str, list[VirtualMac]] = {}
     for one in macs:
@@ -56,6 +65,9 @@ def virtual_mac_text(macs: Iterable[VirtualMac]) -> str:
         "add table arp gemel_carp",
         "flush table arp gemel_carp",
         "add chain arp gemel_carp output { type filter hook output priority 0; }",
+        "add table ip6 gemel_carp",
+        "flush table ip6 gemel_carp",
+        "add chain ip6 gemel_carp output { type filter hook output priority -400; }",
     ]
     for device, there in sorted(by_device.items()):
         lines += _device(device, sorted(there, key=lambda one: one.vhid))
@@ -80,6 +92,12 @@ def _device(device: str, macs: list[VirtualMac]) -> list[str]:
         lines.append(
             f'add rule arp gemel_carp output oifname "{device}" arp saddr ether set arp saddr ip map {{ {named} }}'
         )
+    six = ", ".join(sorted({address for one in macs for address in one.addresses if ":" in address}))
+    own6 = next((one.own6 for one in macs if one.own6), "")
+    if six:
+        rule = f'add rule ip6 gemel_carp output oifname "{device}" ip6 saddr {{ {six} }} icmpv6 type'
+        lines.append(f"{rule} nd-neighbor-advert drop")
+        lines.append(f"{rule} nd-neighbor-solicit {f'ip6 saddr set {own6}' if own6 else 'drop'}")
     return lines
 
 

@@ -28,10 +28,12 @@ def test_arp_of_every_address_says_the_virtual_mac():
     ) in text
 
 
-def test_an_ipv6_address_has_no_arp():
-    text = virtual_mac_text([VirtualMac("wan", 200, ("198.51.100.200", "2001:db8::1"))])
-    assert "2001:db8::1" not in text
+def test_an_ipv6_address_has_no_arp_and_the_kernel_does_not_speak_for_it():
+    text = virtual_mac_text([VirtualMac("wan", 200, ("198.51.100.200", "2001:db8::1"), own6="2001:db8::2")])
     assert "{ 198.51.100.200 : 00:00:5e:00:01:c8 }" in text
+    rule = 'add rule ip6 gemel_carp output oifname "wan" ip6 saddr { 2001:db8::1 } icmpv6 type'
+    assert f"{rule} nd-neighbor-advert drop" in text
+    assert f"{rule} nd-neighbor-solicit ip6 saddr set 2001:db8::2" in text
 
 
 def test_order_does_not_matter():

@@ -1,4 +1,5 @@
-"""carpd's sockets: for each device one for CARP and one for ARP, and one pair for the heartbeat.
+"""carpd's sockets: for each device one for CARP and one for ARP and its like, one pair for the heartbeat, and those for
+adverts to single addresses.
 
 `Ports` keeps them in step with what the kernel says of the links and what the settings ask for.
 """
@@ -9,9 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gemel.carp.events import BeatHeard, Event, Heard, NeighbourHeard
-from gemel.carp.settings import Partner
+from gemel.carp.neighbour import solicited_node
+from gemel.carp.settings import Partner, Settings
+from gemel.carp.wire import GROUP6, virtual_mac
 from gemel.effects.heartbeat import BeatPort
-from gemel.effects.packet import ArpPort, CarpPort
+from gemel.effects.packet import CarpPort, NeighbourPort
+from gemel.effects.unicast import UnicastPorts
 
 log = logging.getLogger("carpd")
 
@@ -24,7 +28,7 @@ class Opened:
 
     index: int
     carp: CarpPort
-    arp: ArpPort
+    neighbours: NeighbourPort
 
 
 class Ports:
@@ -33,6 +37,7 @@ class Ports:
     def __init__(self, poll: select.epoll) -> None:
         self._poll = poll
         self._devices: dict[str, Opened] = {}
+        self._unicast = UnicastPorts()
         self._beats: BeatPort | None = None
         self._partner: Partner | None = None
         self._heard: dict[int, Callable[[], Event | None]] = {}
@@ -61,29 +66,29 @@ class Ports:
             log.warning("%s: %s", device, error.strerror)
             return
         try:
-            arp = ArpPort(device)
+            neighbours = NeighbourPort(device)
         except OSError as error:
             carp.close()
             log.warning("%s: %s", device, error.strerror)
             return
-        self._devices[device] = Opened(index, carp, arp)
+        self._devices[device] = Opened(index, carp, neighbours)
 
         def heard() -> Heard | None:
             packet = carp.receive()
             return None if packet is None else Heard(device, packet)
 
         def overheard() -> NeighbourHeard | None:
-            frame = arp.receive()
+            frame = neighbours.receive()
             return None if frame is None else NeighbourHeard(device, frame)
 
-        for port, hear in ((carp, heard), (arp, overheard)):
+        for port, hear in ((carp, heard), (neighbours, overheard)):
             self._heard[port.fileno()] = hear
             self._poll.register(port, select.EPOLLIN)
 
     def close(self, device: str) -> None:
         """Close a device."""
         gone = self._devices.pop(device)
-        for port in (gone.carp, gone.arp):
+        for port in (gone.carp, gone.neighbours):
             del self._heard[port.fileno()]
             self._poll.unregister(port)
             port.close()
@@ -123,6 +128,14 @@ class Ports:
         there = self._devices.get(device)
         return there is not None and there.carp.send(frame)
 
+    def send_to(self, source: str, to: str, message: bytes) -> bool:
+        """Send an advert to one address; False if it did not leave."""
+        return self._unicast.send(source, to, message)
+
+    def speak_from(self, sources: set[str]) -> None:
+        """The own addresses that adverts to single addresses come from."""
+        self._unicast.keep(sources)
+
     def beat(self, payload: bytes) -> None:
         """Send a heartbeat."""
         if self._beats is not None:
@@ -137,3 +150,22 @@ class Ports:
                 if event is None:
                     break
                 yield event
+
+
+def needs(settings: Settings) -> dict[str, tuple[tuple[bytes, ...], tuple[str, ...]]]:
+    """What each device has to let in: virtual MACs, and IPv6 groups. One that only answers proxy ARP needs neither."""
+    wanted: dict[str, tuple[tuple[bytes, ...], tuple[str, ...]]] = {one.device: ((), ()) for one in settings.proxies}
+    for one in settings.vhids:
+        macs, groups = wanted.get(one.device, ((), ()))
+        six = tuple(address for address in one.addresses if ":" in address)
+        mine = (GROUP6, *map(solicited_node, six)) if six else ()
+        own_mac = (virtual_mac(one.vhid),) if one.virtual_mac else ()
+        wanted[one.device] = ((*macs, *own_mac), tuple(dict.fromkeys((*groups, *mine))))
+    return wanted
+
+
+def unicast_sources(settings: Settings) -> set[str]:
+    """The own addresses from which adverts go to a peer's."""
+    return {
+        source for one in settings.vhids for source, peer in ((one.source, one.peer), (one.source6, one.peer6)) if peer
+    }

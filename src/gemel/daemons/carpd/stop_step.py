@@ -21,7 +21,8 @@ from gemel.carp import wire
 from gemel.carp.settings import Settings, Vhid
 from gemel.control.paths import RUN
 from gemel.core.codec import Malformed, decode
-from gemel.effects.packet import send_once
+from gemel.effects.packet import mac_of, send_once
+from gemel.effects.unicast import UnicastPorts
 from gemel.effects.vip_address import VipAddresses
 
 log = logging.getLogger("carpd")
@@ -57,11 +58,17 @@ def _is_held(one: Vhid, present: set[tuple[int, str]]) -> bool:
 
 
 def _bow_out(one: Vhid) -> None:
-    counter = secrets.randbits(64)
-    digest = wire.Seal(one.password, one.vhid, one.addresses).digest(counter)
-    message = wire.encode(one.vhid, wire.BOW_OUT, wire.BOW_OUT, counter, digest)
-    with contextlib.suppress(OSError):
-        send_once(one.device, wire.advert_head(one.source, bytes(6)) + message)
+    seal = wire.Seal(one.password, one.vhid, one.addresses)
+    for family in one.families:
+        counter = secrets.randbits(64)
+        message = wire.encode(one.vhid, wire.BOW_OUT, wire.BOW_OUT, counter, seal.digest(counter))
+        peer = one.peer if family == 4 else one.peer6
+        with contextlib.suppress(OSError):
+            if peer:
+                UnicastPorts().send(one.source if family == 4 else one.source6, peer, message)
+            else:
+                source = one.source if family == 4 else wire.link_local(mac_of(one.device))
+                send_once(one.device, wire.advert_head(source, bytes(6)) + message)
 
 
 def _forget_virtual_macs() -> None:
