@@ -1,20 +1,9 @@
-"""What a node remembers for people: counters by cause, problems that are there now, the last role changes."""
+"""What a node remembers for people: counters by cause, and problems that are there now."""
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 
-from gemel.carp.events import Report
-
 MOST_PROBLEMS = 64
-MOST_TRANSITIONS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A role change and its time (monotonic seconds)."""
-
-    at: float
-    report: Report
 
 
 @dataclass(slots=True)
@@ -28,7 +17,6 @@ class Ledger:
 
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
-        self.transitions: deque[Transition] = deque(maxlen=MOST_TRANSITIONS)
         self._problems: dict[object, _Problem] = {}
 
     def knows(self, key: object, now: float) -> bool:

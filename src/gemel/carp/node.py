@@ -49,7 +49,7 @@ from gemel.carp.events import (
     TimePassed,
     Waived,
 )
-from gemel.carp.ledger import Ledger, Transition
+from gemel.carp.ledger import Ledger
 from gemel.carp.machine import NEVER, Machine
 from gemel.carp.pair import Pair
 from gemel.carp.peer import Peer
@@ -258,13 +258,8 @@ class Node:
     # ----------------------------------------------------------------------------------------------------- together
 
     def _recorded(self, actions: list[Action], now: float) -> list[Action]:
-        """Keep the role changes among these actions."""
-        changed = False
-        for action in actions:
-            if isinstance(action, Report):
-                self.ledger.transitions.append(Transition(now, action))
-                changed = True
-        self._pair.tell_roles(changed, now)
+        """Let the peer know of the role changes among these actions."""
+        self._pair.tell_roles(any(isinstance(action, Report) for action in actions), now)
         return actions
 
     def _held_up(self, now: float) -> list[Action]:

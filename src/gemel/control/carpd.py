@@ -23,8 +23,16 @@ class VhidReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step of a role change, and how long it took in milliseconds."""
+
+    name: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class TransitionReport:
-    """One role change that happened, newest last."""
+    """One role change that happened, newest last; `steps` in the order in which they were done."""
 
     at: float
     interface: str
@@ -32,6 +40,7 @@ class TransitionReport:
     before: str
     after: str
     reason: str
+    steps: tuple[StepReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

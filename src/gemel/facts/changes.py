@@ -68,6 +68,7 @@ def _role_event(one: Json, words: Mapping[str, str], boot_at: float, held: float
         "reason": one["reason"],
         "outage": outage,
         "boot_at": round(boot_at, 3),
+        "steps": list(one.get("steps", ())),
     }
     without = f", {outage:.2f} s without a master" if outage else ""
     text = f"{one['before']} → {one['after']}: {one['reason']}{without}"

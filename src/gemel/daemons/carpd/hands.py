@@ -7,12 +7,14 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import ClassVar, TextIO
 
 from gemel.carp.events import AWAITING_STATES, Event, HandOverReady, Promoted
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.flowd import FlowStatus, FlushFlows, RoleChanged
+from gemel.daemons.carpd.journal import Done
 from gemel.effects.packet import Membership
 from gemel.effects.vip_address import VipAddresses
 
@@ -36,23 +38,26 @@ class AddressHand:
         self._thread = threading.Thread(target=self._work, name="addresses", daemon=True)
         self._thread.start()
 
-    def take(self, device: str, addresses: tuple[str, ...], lifetime: int) -> None:
+    def take(self, device: str, addresses: tuple[str, ...], lifetime: int, done: Done) -> None:
         """Put addresses on and keep them renewed."""
         asked = self._clock()
 
         def job() -> None:
             self._held.update({(device, address): lifetime for address in addresses})
             self._hold([(device, address, lifetime) for address in addresses], asked)
+            done(self._clock() - asked)
 
         self._jobs.put(job)
 
-    def release(self, device: str, addresses: tuple[str, ...]) -> None:
+    def release(self, device: str, addresses: tuple[str, ...], done: Done) -> None:
         """Take addresses off."""
+        asked = self._clock()
 
         def job() -> None:
             for address in addresses:
                 self._held.pop((device, address), None)
             self._complain(self._kernel.drop((device, address) for address in addresses))
+            done(self._clock() - asked)
 
         self._jobs.put(job)
 
@@ -132,12 +137,14 @@ class FlowdHand:
 
         self._jobs.put(job)
 
-    def tell_role(self, master: bool | None) -> None:
+    def tell_role(self, master: bool | None, done: Done) -> None:
         """Say whether this node is master of anything."""
+        asked = time.monotonic()
 
         def job() -> None:
             self._role = master
             self._remind()
+            done(time.monotonic() - asked)
 
         self._jobs.put(job)
 

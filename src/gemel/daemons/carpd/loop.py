@@ -16,6 +16,7 @@ from gemel.carp.events import (
     Demoted,
     Event,
     Flush,
+    HandOverReady,
     HealthTold,
     LinkChanged,
     Promoted,
@@ -36,13 +37,14 @@ from gemel.carp.events import (
 )
 from gemel.carp.node import Node
 from gemel.carp.settings import Settings
-from gemel.carp.wire import virtual_mac
+from gemel.carp.wire import PROTOCOL, virtual_mac
 from gemel.control.carpd import QUESTIONS, CarpStatus, Demote, Promote, ReloadCarp, ResetDemotion, TellHealth
 from gemel.control.door import Caller, Door, Refused
 from gemel.daemons.carpd.hands import AddressHand, FlowdHand
+from gemel.daemons.carpd.journal import ADVERT, ANNOUNCED, FLUSHED, RELEASED, TAKEN, TOLD, Journal
 from gemel.daemons.carpd.news import AgentHand
 from gemel.daemons.carpd.ports import Ports
-from gemel.daemons.carpd.report import carp_report
+from gemel.daemons.carpd.report import Epoch, carp_report
 from gemel.daemons.carpd.settings import read_settings
 from gemel.daemons.readiness import Watchdog, notify
 from gemel.effects.link_watch import LinkWatch
@@ -55,6 +57,13 @@ RETRY = 1.0  # seconds between two attempts to open the heartbeat, while its add
 def clock() -> float:
     """Seconds, monotonic, and going on while the machine is suspended: then its addresses are the peer's."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _purpose(do: Send) -> str:
+    """Adverts are of protocol 112, in either family; all else that is sent at a change announces addresses."""
+    kind = do.frame[12:14]
+    is_advert = kind == b"\x08\x00" or (kind == b"\x86\xdd" and do.frame[20] == PROTOCOL)
+    return ADVERT if is_advert else ANNOUNCED
 
 
 class Carpd:
@@ -75,15 +84,18 @@ class Carpd:
         self._poll.register(self._wake, select.EPOLLIN)
         self._poll.register(self._links, select.EPOLLIN)
         self._quit = self._sent = False
+        self._journal = Journal(time.time)
+        self._epoch = Epoch(time.time)
+        self._flush_began = math.inf
         self._doing: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             SendBeat: lambda do: self._ports.beat(do.payload),
-            Take: lambda do: self._addresses.take(do.device, do.addresses, do.lifetime),
-            Release: lambda do: self._addresses.release(do.device, do.addresses),
+            Take: self._take,
+            Release: self._release,
             Renew: lambda do: self._addresses.renew(),
-            Flush: lambda do: self._flowd.flush(do.seconds),
+            Flush: self._flush,
             AwaitStates: lambda do: self._flowd.await_states(),
-            TellRole: lambda do: self._flowd.tell_role(do.master),
+            TellRole: lambda do: self._flowd.tell_role(do.master, self._journal.all_hands(TOLD)),
             Report: self._tell,
             Quit: lambda do: setattr(self, "_quit", True),
         }
@@ -132,18 +144,45 @@ class Carpd:
         self._addresses.finish()
 
     def _handle(self, event: Event, now: float) -> None:
+        if type(event) is HandOverReady and self._flush_began != math.inf:
+            self._journal.ahead(FLUSHED, now - self._flush_began)
+            self._flush_began = math.inf
         self._perform(self.node.handle(event, now), now)
+        if self._journal.is_open:
+            self._journal.close()
+            self._agent.roles_changed()
 
     def _perform(self, actions: list[Action], now: float) -> None:
         for action in actions:
+            began = time.monotonic() if self._journal.is_open else 0.0
             self._doing[type(action)](action)
             if type(action) is Send:
+                if began:
+                    self._journal.step(_purpose(action), time.monotonic() - began)
                 outcome = Sent if self._sent else SendFailed
                 self._perform(self.node.handle(outcome(action.device), now), now)
 
     def _tell(self, do: Report) -> None:
         log.info("%s vhid %d: %s -> %s: %s", do.interface, do.vhid, do.before, do.after, do.reason)
-        self._agent.roles_changed()
+        self._journal.begin(do)
+
+    def _take(self, do: Take) -> None:
+        done = self._journal.hand(TAKEN)
+
+        def taken(seconds: float) -> None:
+            done(seconds)
+            self._agent.roles_changed()
+
+        self._addresses.take(do.device, do.addresses, do.lifetime, taken)
+
+    def _release(self, do: Release) -> None:
+        whose = next((m.config for m in self.node.machines.values() if m.config.addresses == do.addresses), None)
+        done = self._journal.late(whose.interface, whose.vhid, RELEASED) if whose else lambda _: None
+        self._addresses.release(do.device, do.addresses, done)
+
+    def _flush(self, do: Flush) -> None:
+        self._flush_began = clock()
+        self._flowd.flush(do.seconds)
 
     def _send(self, do: Send) -> None:
         self._sent = self._ports.send(do.device, do.frame)
@@ -201,7 +240,7 @@ class Carpd:
     def _answer(self, question: Any, caller: Caller) -> Any:
         match question:
             case CarpStatus():
-                return self._and_wait(lambda now: carp_report(self.node, now, time.time()))
+                return self._and_wait(lambda now: carp_report(self.node, self._journal, now, self._epoch(now)))
             case ReloadCarp():
                 settings = read_settings(self._run_dir)
                 return self._and_wait(lambda now: self._reload(settings, now))
