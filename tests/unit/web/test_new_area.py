@@ -15,7 +15,7 @@ from gemel.core.config import Config, Schema
 from gemel.core.edit import Edit, edited
 from gemel.core.model import Item, Model, field
 from gemel.core.problem import Invalid
-from gemel.daemons.agent.pages import choices, listed
+from gemel.daemons.agent.lists import choices, listed
 from gemel.web.menu import place, title
 from gemel.web.pages.area import AreaPages
 from gemel.web.security import COOKIE, csrf_token

@@ -1,23 +1,16 @@
 """What stands around every page. Changes nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gemel.areas.aliases import ALIASES
-from gemel.areas.gateways import GATEWAYS
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
-from gemel.areas.names import Names, names_of, words_of
 from gemel.areas.system import SYSTEM
-from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.control import agent as ask
-from gemel.core.area import Area
 from gemel.core.config import Config, Schema
-from gemel.core.edit import etag
-from gemel.core.model import HIDDEN, Model, is_marked, plain
-from gemel.facts.listing import Wanted, found
 from gemel.facts.status import Sources, role_config
+
 
 @dataclass(frozen=True, slots=True)
 class Around:
