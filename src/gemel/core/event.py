@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-ROLE, SYNC, STATES, PROBLEM, CONFIG, LOGIN, NOTICE = (
-    "role", "sync", "states", "problem", "config", "login", "notice",
+ROLE, SYNC, STATES, PROBLEM, CONFIG, LOGIN, NOTICE, HOOK = (
+    "role", "sync", "states", "problem", "config", "login", "notice", "hook",
 )  # fmt: skip
 
 KINDS = {
@@ -15,6 +15,7 @@ KINDS = {
     CONFIG: "Configuration",
     LOGIN: "Logins",
     NOTICE: "Notifications that could not be sent",
+    HOOK: "Hooks that were run after a role change",
 }
 """Every kind of event, with its name for people."""
 

@@ -13,6 +13,7 @@ from gemel.core.event import CONFIG, LOGIN, Event
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.gateways import GatewayWatch
 from gemel.daemons.agent.health import HealthWatch
+from gemel.daemons.agent.hooks import Hooks
 from gemel.daemons.agent.notifier import Notifier
 from gemel.daemons.agent.observer import Eyes, Observer
 from gemel.daemons.agent.peer import ThisNode
@@ -51,10 +52,11 @@ class Sight:
             lambda: memory.sight("") if node.pinned() is not None else None,
         )
         self.notifier = Notifier(config, lambda event: self.observer.record(event))
+        self.hooks = Hooks(lambda event: self.observer.record(event))
         self.observer = Observer(
             Eyes(self.reporter.carp, self.reporter.flows, self.reporter.status),
             self.store,
-            told=self.notifier,
+            told=self._told,
             moved=lambda: self.watcher.hurry(),
         )
         mine: Callable[[], dict[str, object]] = lambda: told(self.observer.last or self.reporter.now())  # noqa: E731
@@ -72,8 +74,13 @@ class Sight:
             },
         )
 
+    def _told(self, events: list[Event]) -> None:
+        self.notifier(events)
+        self.hooks(events)
+
     def start(self) -> None:
         """Begin to look."""
+        self.hooks.start()
         self.gateways.start()
         self.health.start()
         self.notifier.start()
