@@ -106,7 +106,7 @@ class Visit:
         Raises:
             Refused, Unreachable: as `control.door.ask`. Let through, they become a page.
         """
-        token = f"{BY_ITSELF}{self.token}" if self.headers.get(WATCHING_HEADER) else self.token
+        token = f"{BY_ITSELF}{self.token}" if self.by_itself else self.token
         return self.asked(replace(question, token=token))  # type: ignore[type-var]
 
     @property
@@ -128,6 +128,11 @@ class Visit:
         """Whether htmx asks for a part of a page."""
         return self.headers.get("hx-request") == "true" and self.headers.get("hx-boosted") != "true"
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether a script asks again, on a page that somebody has open."""
+        return bool(self.headers.get(WATCHING_HEADER))
+
     def may_change(self) -> bool:
         """Whether the visitor may change anything; the agent asks itself again."""
         return "all" in self.frame.privileges
@@ -138,7 +143,7 @@ class Visit:
             "visit": self,
             "frame": self.frame if self.token else None,
             "csrf_value": csrf_token(self.token) if self.token else "",
-            "notices": self.notices.take(self.token) if self.token and not self.is_part else (),
+            "notices": self.notices.take(self.token) if self.token and not (self.is_part or self.by_itself) else (),
         }
         return HTMLResponse(self.render(template, {**around, **context}), status)
 
