@@ -20,7 +20,8 @@ from gemel.rules.virtual_mac import VirtualMac, virtual_mac_text
 WAN_VIP, LAN_VIP = "198.51.100.200", "192.168.1.1"
 WAN = {"fwa": "198.51.100.201", "fwb": "198.51.100.202", "wan": "198.51.100.1", "uc": "198.51.100.203"}
 LAN = {"fwa": "192.168.1.2", "fwb": "192.168.1.3", "lan": "192.168.1.50"}
-MACS = [VirtualMac("wan", 200, (WAN_VIP,)), VirtualMac("lan", 1, (LAN_VIP,))]
+LAN_VIP6, LINK_VIP6 = "2001:db8:1::1", "fe80::1:1"
+LAN6 = {"fwa": "2001:db8:1::2", "fwb": "2001:db8:1::3", "lan": "2001:db8:1::50"}
 
 # 1 kHz of numbered datagrams that the server echoes; prints how many never came back and how many came twice.
 PROBE = """
@@ -72,6 +73,8 @@ class Segment:
             for host, address in hosts.items():
                 self.plug_in(host, net)
                 self.ip(host, "addr", "add", address + bits, "dev", net)
+        for host, address in LAN6.items():
+            self.ip(host, "addr", "add", f"{address}/64", "dev", "lan", "nodad")
         # Routed both ways, not translated: what gets lost here is CARP's own doing, not that of a missing state.
         self.ip("lan", "route", "add", "default", "via", LAN_VIP)
         self.ip("wan", "route", "add", "192.168.1.0/24", "via", WAN_VIP)
@@ -124,7 +127,8 @@ class Segment:
             self.ip("sw", "link", "set", bridge, "type", "bridge", "ageing_time", "0" if on else "30000", "fdb_flush")
 
     def load_virtual_macs(self, host: str) -> None:
-        self.inside(host, "nft", "-f", "-", stdin=virtual_mac_text(MACS))
+        lan = VirtualMac("lan", 1, (LAN_VIP, LAN_VIP6, LINK_VIP6), own6=LAN6[host])
+        self.inside(host, "nft", "-f", "-", stdin=virtual_mac_text([VirtualMac("wan", 200, (WAN_VIP,)), lan]))
 
     def owns(self, host: str) -> bool:
         """Whether the host has any VIP as an address."""
@@ -145,11 +149,13 @@ class Segment:
         return str(self.dir / host)
 
     def configure(self, host: str, skew: int, **change) -> None:
-        """Write the settings: both VIPs with this skew, unless `change` says otherwise."""
+        """Write the settings: both VIPs with this skew, unless `change` says otherwise. `six`: the LAN also has these."""
         common = {"advbase": 1, "advskew": skew, "password": change.pop("password", "secret")}
         more = change.pop("more", [])
         wan = {"interface": "wan", "device": "wan", "vhid": 200, "addresses": [WAN_VIP, *more], "source": WAN[host]}
-        lan = {"interface": "lan", "device": "lan", "vhid": 1, "addresses": [LAN_VIP], "source": LAN[host]}
+        six = change.pop("six", [])
+        lan = {"interface": "lan", "device": "lan", "vhid": 1, "addresses": [LAN_VIP, *six], "source": LAN[host],
+               "source6": LAN6[host]}  # fmt: skip
         vhids = [common | wan, common | lan][: change.pop("vhids", 2)]
         Path(self.run_dir(host)).mkdir(exist_ok=True)
         Path(self.run_dir(host), "carpd.json").write_text(json.dumps({"vhids": vhids, **change}))

@@ -31,7 +31,7 @@ class AddressHand:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._held: dict[tuple[str, str], int] = {}
-        self._joined: dict[str, tuple[int, tuple[bytes, ...], Membership]] = {}
+        self._joined: dict[str, tuple[int, tuple[bytes, ...], tuple[str, ...], Membership]] = {}
         self._kernel = VipAddresses()
         self._failed: set[str] = set()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -66,19 +66,24 @@ class AddressHand:
         asked = self._clock()
         self._jobs.put(lambda: self._hold([(*key, lifetime) for key, lifetime in self._held.items()], asked))
 
-    def join(self, device: str, index: int, macs: tuple[bytes, ...]) -> None:
-        """Be a member of the CARP group on this device, and let the virtual MACs in; nothing if that is so already."""
+    def join(self, device: str, index: int, macs: tuple[bytes, ...], groups6: tuple[str, ...]) -> None:
+        """Be a member of the CARP group and these IPv6 ones on this device, and let the virtual MACs in; nothing if
+        that is so already.
+        """
 
         def job() -> None:
             before = self._joined.get(device)
-            if before is not None and before[:2] == (index, macs):
+            if before is not None and before[:3] == (index, macs, groups6):
                 return
             try:
-                self._joined[device] = (index, macs, Membership(device, macs))
+                membership = Membership(device, macs, groups6)
+                self._joined[device] = (index, macs, groups6, membership)
+                if membership.failed:
+                    log.warning("%s: cannot join the IPv6 groups of CARP: %s", device, membership.failed)
             except OSError as error:
                 log.warning("%s: cannot join the CARP group: %s", device, error.strerror)
             if before is not None:
-                before[2].close()
+                before[3].close()
 
         self._jobs.put(job)
 
@@ -88,7 +93,7 @@ class AddressHand:
         def job() -> None:
             before = self._joined.pop(device, None)
             if before is not None:
-                before[2].close()
+                before[3].close()
 
         self._jobs.put(job)
 

@@ -27,6 +27,7 @@ from gemel.carp.events import (
     Send,
     SendBeat,
     SendFailed,
+    SendTo,
     Sent,
     SettingsChanged,
     Started,
@@ -37,13 +38,13 @@ from gemel.carp.events import (
 )
 from gemel.carp.node import Node
 from gemel.carp.settings import Settings
-from gemel.carp.wire import PROTOCOL, virtual_mac
+from gemel.carp.wire import PROTOCOL
 from gemel.control.carpd import QUESTIONS, CarpStatus, Demote, Promote, ReloadCarp, ResetDemotion, TellHealth
 from gemel.control.door import Caller, Door, Refused
 from gemel.daemons.carpd.hands import AddressHand, FlowdHand
 from gemel.daemons.carpd.journal import ADVERT, ANNOUNCED, FLUSHED, RELEASED, TAKEN, TOLD, Journal
 from gemel.daemons.carpd.news import AgentHand
-from gemel.daemons.carpd.ports import Ports
+from gemel.daemons.carpd.ports import Ports, needs, unicast_sources
 from gemel.daemons.carpd.report import Epoch, carp_report
 from gemel.daemons.carpd.settings import read_settings
 from gemel.daemons.readiness import Watchdog, notify
@@ -59,8 +60,10 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _purpose(do: Send) -> str:
+def _purpose(do: Send | SendTo) -> str:
     """Adverts are of protocol 112, in either family; all else that is sent at a change announces addresses."""
+    if isinstance(do, SendTo):
+        return ADVERT
     kind = do.frame[12:14]
     is_advert = kind == b"\x08\x00" or (kind == b"\x86\xdd" and do.frame[20] == PROTOCOL)
     return ADVERT if is_advert else ANNOUNCED
@@ -89,6 +92,7 @@ class Carpd:
         self._flush_began = math.inf
         self._doing: dict[type, Callable[[Any], None]] = {
             Send: self._send,
+            SendTo: self._send_to,
             SendBeat: lambda do: self._ports.beat(do.payload),
             Take: self._take,
             Release: self._release,
@@ -156,7 +160,7 @@ class Carpd:
         for action in actions:
             began = time.monotonic() if self._journal.is_open else 0.0
             self._doing[type(action)](action)
-            if type(action) is Send:
+            if type(action) is Send or type(action) is SendTo:
                 if began:
                     self._journal.step(_purpose(action), time.monotonic() - began)
                 outcome = Sent if self._sent else SendFailed
@@ -187,6 +191,9 @@ class Carpd:
     def _send(self, do: Send) -> None:
         self._sent = self._ports.send(do.device, do.frame)
 
+    def _send_to(self, do: SendTo) -> None:
+        self._sent = self._ports.send_to(do.source, do.to, do.message)
+
     def _meet_partner(self, now: float) -> None:
         self._ports.meet(self.node.settings.partner)
         self._retry_at = now + RETRY if self._ports.misses_heartbeat else math.inf
@@ -195,20 +202,19 @@ class Carpd:
         """Compare the links with what the node was told; open what is new, also when it came back under the same
         name.
         """
-        macs: dict[str, list[bytes]] = {}
-        for one in self.node.settings.vhids:
-            macs.setdefault(one.device, []).append(virtual_mac(one.vhid))
-        for device in [device for device in self._ports.devices() if device not in macs]:
+        wanted = needs(self.node.settings)
+        self._ports.speak_from(unicast_sources(self.node.settings))
+        for device in [device for device in self._ports.devices() if device not in wanted]:
             self._close(device)
             self._up.pop(device, None)
-        for device, its_macs in macs.items():
+        for device, (macs, groups6) in wanted.items():
             link = self._links.links.get(device)
             if device in self._ports and (link is None or link.index != self._ports.index(device)):
                 self._close(device)
             if link is not None and device not in self._ports:
                 self._ports.open(device, link.index)
             if link is not None:
-                self._addresses.join(device, link.index, tuple(its_macs))
+                self._addresses.join(device, link.index, macs, groups6)
             up = link is not None and link.up and device in self._ports
             if self._up.get(device) is not up:
                 self._up[device] = up
