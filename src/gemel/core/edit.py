@@ -25,7 +25,7 @@ class Edit:
     """`verb` in `area`; an item is meant by its id or by what people call it.
 
     set      the fields in `values` of the area itself (`item` empty) or of the item
-    add      a new item of `values` at `position`: top, bottom, before:ID, after:ID
+    add      a new item of `values` at `position`: top, bottom, before:ID, after:ID, at:NUMBER (1 is the first)
     delete   the item
     move     the item to `position`
     replace  the whole area by `values`
@@ -285,10 +285,13 @@ def _place(area: Area[Any], items: list[Item], new: Item, position: str) -> int:
             if item.id == other:
                 return index + (where == "after")
         raise Invalid([Problem(area.name, f"there is no item {other!r} to stand {where}")])
-    if position not in ("top", "bottom"):
-        raise Invalid([Problem(area.name, f"position is top, bottom, before:ID or after:ID, not {position!r}")])
+    number = position[3:] if position.startswith("at:") else ""
+    if position not in ("top", "bottom") and not (number.isascii() and number.isdigit() and len(number) < 9):
+        text = f"position is top, bottom, at:NUMBER, before:ID or after:ID, not {position!r}"
+        raise Invalid([Problem(area.name, text)])
     group = area.grouped_by
     same = [i for i, item in enumerate(items) if group is None or getattr(item, group) == getattr(new, group)]
-    if position == "top":
-        return same[0] if same else len(items)
+    if position == "top" or number:
+        ahead = max(int(number), 1) - 1 if number else 0
+        return same[ahead] if ahead < len(same) else same[-1] + 1 if same else len(items)
     return same[-1] + 1 if same else len(items)

@@ -89,6 +89,14 @@ def test_what_a_separator_says_can_be_changed_and_where_it_stands_cannot_by_that
         change(config, "set", "s1", color="mauve")
 
 
+def test_a_number_is_a_place_among_the_items() -> None:
+    config = shelf("p1", "s1", "p2", "p3")
+    assert rows(change(config, "move", "p3", "at:2")) == ["p1", "p3", "s1", "p2"]
+    assert rows(change(config, "move", "p1", "at:99")) == ["s1", "p2", "p3", "p1"]
+    with pytest.raises(Invalid, match="NUMBER"):
+        change(config, "move", "p1", "at:-1")
+
+
 def test_a_row_that_is_not_there_is_said() -> None:
     with pytest.raises(Invalid, match="p9"):
         added(shelf("p1"), "s1", "before:p9")
