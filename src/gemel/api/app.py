@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel import __version__
-from gemel.api import areas, events, verbs
+from gemel.api import areas, diagnostics, events, facts, verbs
 from gemel.api.asking import SessionOf, Wrong, refusal
 from gemel.control.door import Ask
 
@@ -24,6 +24,8 @@ def app(ask: Ask, session_of: SessionOf) -> FastAPI:
     )  # fmt: skip
     verbs.add(api, ask, session_of)
     areas.add(api, ask, session_of)
+    facts.add(api, ask, session_of)
+    diagnostics.add(api, ask, session_of)
     api.state.stream = events.Stream(ask)
     events.add(api, api.state.stream, session_of)
 

@@ -1,12 +1,28 @@
-"""System > General: the node's name and its name servers. Stays on each node."""
+"""System > General: the node's name, its name servers, and where its pages are. Stays on each node."""
 
 from collections.abc import Iterable
+from ipaddress import ip_interface
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 from gemel.areas.fields import DomainName, HostName, IpAddress
+from gemel.areas.interfaces import INTERFACES
 from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
 from gemel.core.model import Model, field
 from gemel.core.want import File, Hostname, Service, Sysctl, Want
+
+
+def _web_address(value: str) -> str:
+    value = value.strip().rstrip("/")
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or not value.isprintable():
+        raise ValueError(f"{value!r} is no address such as https://fw1.example.org or https://192.168.1.2:8443")
+    return value
 
 
 class System(Model):
@@ -28,6 +44,23 @@ class System(Model):
         ge=10,
         le=1000,
     )
+    web_address: Annotated[str, AfterValidator(_web_address)] = field(
+        "",
+        label="GUI Address",
+        help="Where people reach this node's pages, as the other node's pages link to them: https://fw1.example.org. "
+        "Empty: the LAN address.",
+    )
+
+
+def web_address(config: Config) -> str:
+    """Where this node's pages are: as set, else at the address on LAN, else on the first interface that has one."""
+    if config[SYSTEM].web_address:
+        return config[SYSTEM].web_address
+    there = [i for i in config[INTERFACES].items if i.enabled and i.own]
+    for interface in sorted(there, key=lambda i: (i.id != "lan", i.id == "wan")):
+        own = ip_interface(interface.own[0]).ip
+        return f"https://{own}" if own.version == 4 else f"https://[{own}]"
+    return ""
 
 
 def _compile(config: Config, _node: NodeState) -> Iterable[Want]:

@@ -49,21 +49,27 @@ def gateways(as_json: Json = False) -> None:
 
 
 def log(
-    name: Annotated[str, typer.Argument(help="agent, carpd, flowd, webd, supervisor, or firewall.")] = "agent",
+    name: Annotated[
+        str, typer.Argument(help="agent, carpd, flowd, webd, a service's name, or firewall; all processes without one.")
+    ] = "",
     words: Filter = "",
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many at most.")] = 50,
+    level: Annotated[str, typer.Option(help="Only as grave as this, or graver: debug, info, warning, error.")] = "",
     as_json: Json = False,
 ) -> None:
-    """What a daemon says, or what the firewall has logged."""
+    """What the processes say, or what the firewall has logged."""
     options = {"filter": words, "lines": str(lines)}
     if name == "firewall":
         _tell("firewall-log", options, as_json, "The firewall has logged nothing since the agent was started.")
         return
-    answer = call(AskFact("log", {"log": name, **options}))
+    answer = call(AskFact("log", {"log": name, "level": level, **options}))
     if as_json:
         print_json(answer)
-    for line in () if as_json else answer["rows"]:
-        out.print(line, markup=False, soft_wrap=True)
+        return
+    for line in answer["rows"]:
+        when = "" if line["at"] is None else _text(Column("at", "When", "time"), line["at"])
+        grave = f"{line['level'].upper()}: " if line["level"] in ("warning", "error") else ""
+        out.print(f"{when} {line['process']}: {grave}{line['text']}", markup=False, soft_wrap=True)
 
 
 def show(

@@ -13,7 +13,7 @@ from gemel.rules.counters import Count, read_counters
 
 PATIENCE = 10.0  # seconds for a tool
 LOGS = Path("/var/log/gemel")
-TAIL = 4 << 20  # bytes of a log that are looked at
+TAIL = 1 << 20  # bytes of a log that are looked at
 
 
 def links() -> list[dict[str, Any]]:
@@ -59,18 +59,32 @@ def conntrack() -> Iterator[bytes]:
         listing.close()
 
 
-def log_lines(name: str) -> list[str]:
-    """The end of a daemon's log: the supervisor's file, or the journal where systemd runs."""
-    path = LOGS / f"{name}.log"
-    if path.exists():
+def logs(name: str) -> dict[str, Any]:
+    """The ends of the logs of one process, or of all (`name` empty): the supervisor's files, or the journal where
+    systemd runs. `files` is process -> lines, `journal` lines of JSON, `processes` all names that have a log.
+    """
+    there = {path.stem: path for path in sorted(LOGS.glob("*.log"))} if LOGS.is_dir() else {}
+    files = {key: _tail(path) for key, path in there.items() if name in ("", key)}
+    if there or shutil.which("journalctl") is None:
+        return {"files": files, "journal": [], "processes": list(there)}
+    units = _said("systemctl", "list-units", "--all", "--plain", "--no-legend", "gemel-*.service").split("\n")
+    names = [unit.split()[0].removesuffix(".service").removeprefix("gemel-") for unit in units if unit.strip()]
+    unit = f"gemel-{name or '*'}.service"
+    fields = "--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER"
+    lines = _said("journalctl", "--unit", unit, "--no-pager", "--quiet", "--lines", "5000", "--output", "json", fields)
+    return {"files": {}, "journal": lines.splitlines(), "processes": names}
+
+
+def _tail(path: Path) -> list[str]:
+    try:
         with path.open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL))
-            return file.read().decode(errors="replace").splitlines()
-    if shutil.which("journalctl") is None:
+            size = file.tell()
+            file.seek(max(0, size - TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
         return []
-    unit = f"gemel-{name}"
-    return _said("journalctl", "--unit", unit, "--no-pager", "--lines", "5000", "--output", "short-iso").splitlines()
+    return lines[1:] if size > TAIL else lines  # the first is a part of one
 
 
 def _listed(*argv: str) -> list[dict[str, Any]]:

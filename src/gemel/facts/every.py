@@ -4,7 +4,8 @@ from typing import Any
 
 from gemel.facts.fact import Fact, Options, Sources
 from gemel.facts.gateways import GATEWAY_STATUS
-from gemel.facts.machine import FILTER_LOG, LOG, NEIGHBOURS, RULE_COUNTERS, SERVICES
+from gemel.facts.logs import LOG
+from gemel.facts.machine import FILTER_LOG, NEIGHBOURS, RULE_COUNTERS, SERVICES
 from gemel.facts.metrics import METRICS
 from gemel.facts.samples import GRAPHS, INTERFACE_STATUS
 from gemel.facts.states import STATES

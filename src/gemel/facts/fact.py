@@ -31,7 +31,7 @@ SOURCES = {
     "rules": "the rules as JSON values: id, interface, action, description, disabled",
     "counters": "rule id (or built-in label) -> (packets, bytes)",
     "services": "the supervisor's report on each process, JSON values",
-    "log": "lines of the daemon's log in the option `log`, newest last",
+    "log": "files: process -> lines of its log, newest last; journal: lines of JSON; processes: names that have one",
     "packets": "core.packet_log.Logged, oldest first: what the firewall logged",
 }
 """The closed list of sources, with the shape of each."""

@@ -1,15 +1,11 @@
-"""Smaller views of the machine: neighbours, rule counters, services, logs."""
+"""Smaller views of the machine: neighbours, rule counters, services, logged packets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gemel.core.packet_log import Logged
 from gemel.facts.fact import FILTER, Column, Fact, Option, Options, Sources, matches, number
-
-LOGS = ("agent", "carpd", "flowd", "webd", "supervisor")
-"""Whose logs can be read."""
-
-LINES = Option("lines", "Lines", "How many lines at most, counted from the newest.", "200")
+from gemel.facts.logs import LINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +96,8 @@ def _name(rule: Mapping[str, str], names: Mapping[str, str]) -> str:
 
 RULE_COUNTERS = Fact(
     name="rules",
-    label="Rule counters",
-    menu="",
+    label="Rule Counters",
+    menu="Diagnostics > Rule Counters",
     help="How often each rule has decided, and about how much.",
     shape=RuleCounts,
     read=_rule_counts,
@@ -159,35 +155,6 @@ SERVICES = Fact(
         Column("since", "Since", "time"),
         Column("restarts", "Restarts", "count"),
         Column("last_exit", "Last end"),
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class LogLines:
-    """The newest lines that fit, oldest first."""
-
-    rows: tuple[str, ...]
-
-
-def _log(sources: Sources, options: Options) -> LogLines:
-    wanted, most = options.get("filter", ""), number(options, "lines", 200, 5000)
-    found = [line for line in sources["log"] if matches(line, wanted)]
-    return LogLines(tuple(found[-most:] if most else ()))
-
-
-LOG = Fact(
-    name="log",
-    label="System Logs",
-    menu="Status > System Logs",
-    help="What the daemons of this node say.",
-    shape=LogLines,
-    read=_log,
-    sources=("log",),
-    options=(
-        Option("log", "Log", "Whose log.", "agent", LOGS),
-        FILTER,
-        LINES,
     ),
 )
 

@@ -74,6 +74,7 @@ class PeerStatus:
     state_sync: PeerStates
     config_sync: PeerConfig
     gateways: tuple[PeerGateway, ...]
+    web_address: str = ""
 
 
 def told(status: Json) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _graphs(sources: Sources, options: Options) -> Graphs:
 GRAPHS = Fact(
     name="graphs",
     label="Traffic Graph",
-    menu="",
+    menu="Status > Traffic Graph",
     help="Throughput of each interface, states, and how fast states go to and come from the peer; one value a second.",
     shape=Graphs,
     read=_graphs,

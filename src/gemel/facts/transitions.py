@@ -125,8 +125,8 @@ def _sync_history(sources: Sources, options: Options) -> Events:
 
 SYNC_HISTORY = Fact(
     name="sync",
-    label="Configuration synchronisation",
-    menu="",
+    label="Synchronization History",
+    menu="Status > CARP",
     help="When the configuration reached the peer, and when and why it did not.",
     shape=Events,
     read=_sync_history,

@@ -53,9 +53,15 @@ PLACES = {
     "health": "/system/high-availability/health",
     "users": "/system/users",
     "admin": "/system/users",
+    "api_keys": "/system/api-keys",
+    "admin_access": "/system/advanced/admin-access",
     "notifications": "/system/advanced/notifications",
 }
 """Area -> where its page is."""
+
+GRAPHS = "/status/traffic-graph"
+FIRST = ("Dashboard", "CARP")
+"""What stands first in its menu; in Status and Diagnostics the rest goes by the alphabet."""
 
 MENUS = (
     Menu("Interfaces", (Entry("Assignments", PLACES["interfaces"]),)),
@@ -72,18 +78,33 @@ MENUS = (
         "System",
         (
             Entry("General Setup", PLACES["system"]),
-            Entry("Advanced", PLACES["notifications"]),
+            Entry("Advanced", PLACES["admin_access"]),
             Entry("High Avail. Sync", PLACES["high_availability"]),
             Entry("User Manager", PLACES["users"]),
             Entry("Routing", PLACES["gateways"]),
             Entry("Configuration History", "/system/history"),
         ),
     ),
-    Menu("Status", (Entry("Dashboard", "/"), Entry("CARP", "/status/carp"))),
-    Menu("Diagnostics", (Entry("Backup & Restore", "/diagnostics/backup"),)),
+    Menu("Status", (Entry("Dashboard", "/"), Entry("CARP", "/status/carp"), Entry("Traffic Graph", GRAPHS))),
+    Menu(
+        "Diagnostics",
+        (
+            Entry("Backup & Restore", "/diagnostics/backup"),
+            Entry("CARP Scan", "/diagnostics/carp-scan"),
+            Entry("Packet Capture", "/diagnostics/packet-capture"),
+            Entry("Ping", "/diagnostics/ping"),
+        ),
+    ),
 )
 
+_USERS = (("Users", PLACES["users"]), ("API Keys", PLACES["api_keys"]))
+_ADVANCED = (("Admin Access", PLACES["admin_access"]), ("Notifications", PLACES["notifications"]))
+
 TABS = {
+    "users": _USERS,
+    "api_keys": _USERS,
+    "admin_access": _ADVANCED,
+    "notifications": _ADVANCED,
     "port_forwards": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
     "outbound_nat": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
     "high_availability": (("Synchronization", PLACES["high_availability"]), ("Health", PLACES["health"])),
@@ -106,13 +127,30 @@ TITLES = {
     "users": ("System", "User Manager"),
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),
+    "api_keys": ("System", "User Manager", "API Keys"),
+    "admin_access": ("System", "Advanced", "Admin Access"),
     "notifications": ("System", "Advanced", "Notifications"),
 }
 """What stands above an area's page: the way to it."""
 
 
-HAND_MADE_FACTS = {"status": "/", "transitions": "/status/carp/transitions"}
-"""Facts whose menu leads to a page that is made by hand."""
+HAND_MADE_FACTS = {
+    "status": "/",
+    "graphs": GRAPHS,
+    "transitions": "/status/carp/transitions",
+    "sync": "/status/carp/synchronization",
+}
+"""Facts that stand elsewhere than their menu's entry says."""
+
+HAND_MADE_PAGES = ("status", "graphs")
+"""Of these, the ones whose page is made by hand."""
+
+CARP_TABS = (
+    ("carp", "CARP", "/status/carp"),
+    ("transitions", "Role Changes", HAND_MADE_FACTS["transitions"]),
+    ("sync", "Synchronization History", HAND_MADE_FACTS["sync"]),
+)
+"""The tabs of Status > CARP."""
 
 
 def fact_place(fact: Fact[Any]) -> str:
@@ -126,6 +164,8 @@ def fact_place(fact: Fact[Any]) -> str:
 
 def fact_tabs(fact: Fact[Any]) -> tuple[tuple[str, str, str], ...]:
     """The facts that share a fact's menu entry: name, label and address; none if it has it alone."""
+    if fact.menu == "Status > CARP":
+        return CARP_TABS
     sharing = [f for f in FACTS if f.menu == fact.menu and f.name not in HAND_MADE_FACTS]
     return tuple((f.name, f.label, fact_place(f)) for f in sharing) if len(sharing) > 1 else ()
 
@@ -158,11 +198,17 @@ def menus(frame: Frame) -> tuple[Menu, ...]:
     """The menus of this node: one page for each interface, each fact, and each area without a place."""
     interfaces = (Entry(name, f"/interfaces/{key}") for key, name, _ in frame.interfaces)
     more = {m.label: _fact_entries(m.label) for m in MENUS} | {"Interfaces": tuple(interfaces)}
-    built = [Menu(m.label, (*m.entries, *more[m.label])) for m in MENUS]
+    built = [Menu(m.label, _ordered(m.label, (*m.entries, *more[m.label]))) for m in MENUS]
     homeless = tuple(Entry(a.label, place(a.name)) for a in AREAS if a.name not in PLACES)
     if homeless:
         built.insert(3, Menu(REST, homeless))
     return tuple(built)
+
+
+def _ordered(menu: str, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    if menu not in ("Status", "Diagnostics"):
+        return entries
+    return tuple(sorted(entries, key=lambda e: (e.label not in FIRST, e.label not in FIRST and e.label.lower())))
 
 
 def addresses() -> Iterable[str]:

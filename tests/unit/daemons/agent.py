@@ -12,11 +12,13 @@ from gemel.control import agent as ask
 from gemel.control import paths
 from gemel.control.door import Caller, Refused
 from gemel.core.codec import decode, encode
-from gemel.daemons.agent.accounts import Access
+from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.peer import ThisNode
 from gemel.effects.keys import KeyPair, make_keys
+from gemel.facts.peer import Sight
 from gemel.sync.pusher import Pusher
 from gemel.sync.server import PeerServer
 from tests.unit.daemons.desk import Node, configured
@@ -44,6 +46,11 @@ class Unseen:
     @property
     def observer(self) -> "Unseen":
         return self
+
+    reporter = observer
+
+    def peer(self) -> Sight:
+        return Sight(None, None)
 
     @property
     def views(self) -> "Unseen":
@@ -88,5 +95,6 @@ def running(folder: Path, blank: bool = False) -> Agent:
     node = ThisNode(desk, lambda: 0.0, lambda: None, _keys()[1])
     access = Access(lambda: desk.config, lambda: 0.0)
     unseen: Any = Unseen()
-    answers = Answers(desk, there.transaction, node, Pusher(node), PeerServer(node), access, unseen)
+    diagnostics = Diagnostics(lambda: desk.config, folder / "captures", access.alive)
+    answers = Answers(desk, there.transaction, node, Pusher(node), PeerServer(node), access, unseen, diagnostics)
     return Agent(there, desk, answers)

@@ -11,7 +11,7 @@ from gemel.core.codec import decode, encode
 from gemel.core.event import ROLE, Event
 from gemel.core.packet_log import logged
 from gemel.facts.every import FACTS, fact
-from gemel.facts.fact import SOURCES, Unreadable, matches, number
+from gemel.facts.fact import SOURCES, matches, number
 from gemel.facts.gateways import Probe, gateway_rows, health, silence
 from gemel.facts.metrics import metrics
 from gemel.facts.samples import Sample, rates
@@ -121,14 +121,6 @@ def test_rule_counters_name_rules_and_what_is_built_in() -> None:
     rows = fact("rules").read(sources, {}).rows
     assert [(r.id, r.interface, r.packets) for r in rows] == [("r1", "WAN", 5), ("default", "", 9)]
     assert [r.id for r in fact("rules").read(sources, {"interface": "WAN"}).rows] == ["r1"]
-
-
-def test_logs_are_filtered_before_they_are_cut() -> None:
-    lines = [f"carpd: line {i}" for i in range(50)]
-    answer = fact("log").read({"log": lines}, {"filter": "line 1", "lines": "3"})
-    assert answer.rows == ("carpd: line 21", "carpd: line 31", "carpd: line 41")
-    with pytest.raises(Unreadable):
-        fact("log").read({"log": lines}, {"lines": "many"})
 
 
 def test_a_logged_packet_says_who_wanted_what() -> None:

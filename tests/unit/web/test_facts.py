@@ -90,7 +90,8 @@ def test_a_silent_peer_and_a_silent_carpd_are_said(there: tuple[Watched, Browser
     seen = heard(told(PEER))
     watched.status = node_status(carp=[vhid("wan", 200, "INIT")]) | {"peer": peer_section(Sight(seen, 60, "no route"))}
     words = browser.get("/status/carp").words
-    assert "INIT" in words and words.count("NO ANSWER") == 3
+    assert "INIT" in words and words.count("NO ANSWER") == 4  # of this node's LAN, of both on the peer, and it itself
+    assert "nothing is heard of it for 60 s: no route" in words and words.count("unknown") == 6
     assert "no route" in browser.get("/").words
 
 
@@ -138,9 +139,11 @@ def test_a_facts_rows_options_and_the_rest_are_shown(there: tuple[Watched, Brows
     assert "This node 192.168.1.50 40 yes" in page.words
     assert page.value("filter") == "tcp 443"
     assert watched.asked[-1] == ask.AskFact("states", {"filter": "tcp 443", "limit": "100"}, watched.asked[-1].token)
-    watched.facts["log"] = {"rows": ["one line", "another"]}
-    page = browser.get("/status/system-logs")
-    assert "one line another" in page.words and page.chosen("log") == "agent"
+    line = {"at": 5.0, "process": "carpd", "level": "warning", "text": XSS}
+    watched.facts["log"] = {"rows": [line, {**line, "at": None, "text": "another"}], "processes": ["agent", "carpd"]}
+    page = browser.get("/status/system-logs?log=carpd")
+    assert f"carpd WARNING {XSS}" in page.words and XSS not in page.text and page.chosen("log") == "carpd"
+    assert page.choices("log") == ["All", "agent", "carpd"]
 
 
 def test_cells_are_in_peoples_words() -> None:

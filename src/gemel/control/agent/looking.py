@@ -21,7 +21,8 @@ class Frame:
 
     `pending` is area -> who saved it last. `overwritten` are the areas that the primary's next push replaces here.
     `interfaces` are id, name and whether it is enabled, in their order. `news` is the cursor of `News` without what
-    follows its last dot: how the status stood.
+    follows its last dot: how the status stood. `peer_node` and `peer_web` are the peer's own name and
+    the address of its pages (``https://…``), empty until it has said them.
     """
 
     node: str
@@ -34,6 +35,8 @@ class Frame:
     peer: str
     interfaces: tuple[tuple[str, str, bool], ...]
     news: str = ""
+    peer_node: str = ""
+    peer_web: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,12 @@ from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin
-from gemel.daemons.agent.accounts import Access, hashed, password_edits
+from gemel.daemons.agent.access import Access
+from gemel.daemons.agent.accounts import hashed
 from gemel.daemons.agent.demotion import reset
 from gemel.daemons.agent.desk import Desk, Made
+from gemel.daemons.agent.diagnostics import Diagnostics
+from gemel.daemons.agent.entrance import Entrance
 from gemel.daemons.agent.lists import choices, completed, listed, names_in
 from gemel.daemons.agent.pages import Around, frame
 from gemel.daemons.agent.peer import ThisNode
@@ -46,6 +49,7 @@ class Answers:
         server: PeerServer,
         access: Access,
         sight: Sight,
+        diagnostics: Diagnostics,
     ) -> None:
         self._desk = desk
         self._transaction = transaction
@@ -54,8 +58,8 @@ class Answers:
         self._server = server
         self._access = access
         self._sight = sight
+        self._entrance = Entrance(desk, access)
         self._by_question: dict[type, Callable[[Any, str], Any]] = {
-            ask.Logout: lambda q, _: self._access.logout(q.token),
             ask.Show: self._show,
             ask.Change: self._change,
             ask.Diff: self._diff,
@@ -65,33 +69,39 @@ class Answers:
             ask.Restore: self._restore,
             ask.Export: lambda q, _: self._desk.schema.dump(self._desk.at(q.number)),
             ask.Import: self._import,
-            ask.SetPassword: self._set_password,
             ask.Status: lambda *_: self.status(),
             ask.Maintenance: lambda q, _: self._desk.set_node(replace(self._desk.node, maintenance=q.on)),
             ask.EnableCarp: lambda q, _: self._desk.set_node(replace(self._desk.node, carp_disabled=not q.on)),
-            ask.CarpScan: lambda q, _: scanned(self._desk.config, q.interface, q.seconds),
             ask.ResetDemotion: lambda q, who: reset(sight.observer, who, q.reason),
+            ask.CarpScan: lambda q, _: scanned(self._desk.config, q.interface, q.seconds),
             ask.TestVirtualMac: lambda q, _: tested(self._desk.config, q.interface),
             ask.SyncNow: lambda *_: self._sync_now(),
             ask.AskFingerprints: lambda *_: self._fingerprints(),
             ask.PinPeer: self._pin,
             ask.List: self._list,
             ask.Complete: lambda q, _: completed(self._desk.candidate, q),
-            ask.LogoutEverywhere: lambda _, who: self._access.logout_everywhere(who),
             ask.AskFrame: lambda _, who: self._frame(who),
             ask.AskChoices: lambda *_: choices(self._desk.candidate, octets()),
             ask.AskFact: lambda q, _: sight.views.answer(q.name, q.options),
             ask.News: self._news,
             ask.RolesChanged: lambda *_: sight.observer.look_now(),
+            ask.Ping: lambda q, _: diagnostics.ping(q),
+            ask.Capture: lambda q, _: diagnostics.capture(q),
+            ask.AskRun: lambda q, _: diagnostics.run(q.id, q.after, q.seconds, q.token),
+            ask.AskRuns: lambda q, _: diagnostics.runs(q.kind, q.token),
+            ask.StopRun: lambda q, _: diagnostics.stop(q.id, q.token),
+            ask.ReadCapture: lambda q, _: diagnostics.piece(q.id, q.offset, q.token),
+            ask.AskSources: lambda *_: diagnostics.sources(),
+            **self._entrance.answers,
         }
 
     def __call__(self, question: Any, caller: Caller) -> Any:
         if isinstance(question, PeerCall):
             return self._peer_call(question)
-        if isinstance(question, ask.Login):
-            return self._access.login(question)
-        who = self._access.who(question, caller)
         try:
+            if (public := self._entrance.public.get(type(question))) is not None:
+                return public(question, caller)
+            who = self._access.who(question, caller)
             return self._by_question[type(question)](question, who)
         except Invalid as error:
             raise Refused("not accepted", [_json(p) for p in error.problems]) from None
@@ -137,7 +147,7 @@ class Answers:
         authors = {name: f"{o.who} from {o.where}" for name, o in self._desk.pending.origins.items()}
         around = Around(
             encode(push), encode(received), self._node.pinned() is not None, self._desk.number, authors,
-            self._sight.observer.version,
+            self._sight.observer.version, self._sight.reporter.peer().status,
         )  # fmt: skip
         return frame(self._desk.schema, self._desk.candidate, around, who, self._access.privileges(who))
 
@@ -149,6 +159,11 @@ class Answers:
     def _edit(self, order: ask.EditOrder) -> Edit:
         """The edit as the kit takes it: a password that came in clear becomes its hashes here."""
         values = dict(order.values)
+        area = self._desk.schema.area(order.area)
+        model = area.item if area.item is not None and (order.item or order.verb == "add") else area.model
+        for name, info in model.model_fields.items():
+            if is_marked(info, "sealed") and values.get(name, HIDDEN) != HIDDEN:
+                raise Invalid([Problem(f"{order.area}.{name}", "this is made by the node itself and cannot be given")])
         if order.area == USERS.name and "password" in values:
             name = str(values.get("name", order.item))
             values |= hashed(name, str(values.pop("password")))
@@ -181,11 +196,6 @@ class Answers:
     def _import(self, question: ask.Import, who: str) -> ask.Applied:
         config = self._desk.schema.settled(self._desk.schema.load(question.config))
         return _applied(self._desk.replace(config, _origin(question, who), question.message or "imported"))
-
-    def _set_password(self, question: ask.SetPassword, who: str) -> None:
-        edits = password_edits(self._desk.config, question.username, question.password)
-        # Applied as edits, so that pending changes of the same area do not bring the old password back.
-        self._desk.save(edits, _origin(question, who), True, f"password of {question.username}")
 
     def _sync_now(self) -> None:
         if self._node.target() is None:

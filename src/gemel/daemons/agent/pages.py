@@ -9,6 +9,7 @@ from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM
 from gemel.control import agent as ask
 from gemel.core.config import Config, Schema
+from gemel.facts.peer import PeerStatus
 from gemel.facts.status import Sources, role_config
 
 
@@ -22,6 +23,7 @@ class Around:
     revision: int
     authors: dict[str, str]
     news: str
+    told: PeerStatus | None = None
 
 
 def frame(schema: Schema, config: Config, around: Around, who: str, privileges: tuple[str, ...]) -> ask.Frame:
@@ -47,4 +49,11 @@ def frame(schema: Schema, config: Config, around: Around, who: str, privileges: 
         peer=str(around.received.get("peer") or around.push.get("peer") or ""),
         interfaces=tuple((i.id, i.title, i.enabled) for i in config[INTERFACES].items),
         news=around.news,
+        peer_node=around.told.node if around.told else "",
+        peer_web=_linked(around.told.web_address) if around.told else "",
     )
+
+
+def _linked(address: str) -> str:
+    """An address that pages may link to: what a peer says is not put into a page as it comes."""
+    return address if address.startswith("https://") and address.isprintable() and len(address) < 300 else ""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from gemel.areas.high_availability import HIGH_AVAILABILITY, boxes
 from gemel.areas.interfaces import INTERFACES
-from gemel.areas.system import SYSTEM
+from gemel.areas.system import SYSTEM, web_address
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.control import paths
 from gemel.control.carpd import CarpStatus
@@ -20,7 +20,7 @@ from gemel.daemons.agent.gateways import GatewayWatch
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.transaction import Transaction
 from gemel.facts.gateways import gateway_rows
-from gemel.facts.peer import peer_section, safe_to_fail_over
+from gemel.facts.peer import Sight, peer_section, safe_to_fail_over
 from gemel.facts.status import Sources, status
 from gemel.sync.meeting import TWO_TARGETS
 from gemel.sync.pusher import Pusher, PushStatus
@@ -61,6 +61,10 @@ class Reporter:
     def flows(self) -> Any:
         """What flowd says; None where it does not answer."""
         return _answer(paths.FLOWD_DOOR, FlowStatus())
+
+    def peer(self) -> Sight:
+        """What is known of the peer."""
+        return self._memory.sight("")
 
     def now(self) -> dict[str, Any]:
         """The whole status, asked for now."""
@@ -110,6 +114,7 @@ def _gathered(
         warnings=tuple(str(p) for p in problems),
         notices=desk.notices,
         words={i.id: i.title for i in config[INTERFACES].items},
+        web_address=web_address(config),
     )
     return status(sources)
 

@@ -15,7 +15,6 @@ from gemel.effects.events import EventStore
 from gemel.effects.packet_log import PacketLog
 from gemel.facts.every import FACTS, fact
 from gemel.facts.fact import Options, Unreadable
-from gemel.facts.machine import LOGS
 
 MOST_EVENTS = 5000
 
@@ -43,7 +42,7 @@ class Views:
             "rules": lambda _: self._rules(),
             "counters": lambda _: look.rule_counters(),
             "services": lambda _: _services(),
-            "log": _log,
+            "log": lambda o: look.logs(o.get("log", "")),
             "packets": lambda _: packets.packets,
             **inside,
         }
@@ -63,12 +62,12 @@ class Views:
             if key not in known:
                 raise Refused(f"{name} has no option {key!r}; it has {', '.join(known) or 'none'}")
             if value and known[key].choices and value not in known[key].choices:
-                raise Refused(f"{key}: {value!r} is none of {', '.join(known[key].choices)}")
+                raise _meaningless(f"{key}: {value!r} is none of {', '.join(known[key].choices)}")
         given = {o.name: options.get(o.name) or o.default for o in found.options}
         try:
             return encode(found.read({s: self._fetch[s](given) for s in found.sources}, given))
         except Unreadable as error:
-            raise Refused(str(error)) from None
+            raise _meaningless(str(error)) from None
 
     def _interfaces(self) -> list[dict[str, Any]]:
         return [
@@ -88,14 +87,13 @@ class Views:
         ]  # fmt: skip
 
 
+def _meaningless(text: str) -> Refused:
+    return Refused(text, [{"path": "", "text": text, "level": "error"}])
+
+
 def _services() -> list[dict[str, Any]]:
     try:
         report: list[dict[str, Any]] = encode(ask(paths.SUPERVISOR_DOOR, SupervisorStatus(), 2.0))["processes"]
     except (Refused, Unreachable):
         return []
     return report
-
-
-def _log(options: Options) -> list[str]:
-    name = options.get("log", "")
-    return look.log_lines(name) if name in LOGS else []

@@ -15,6 +15,7 @@ from gemel.carp.events import AWAITING_STATES, Event, HandOverReady, Promoted
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.flowd import FlowStatus, FlushFlows, RoleChanged
 from gemel.daemons.carpd.journal import Done
+from gemel.daemons.logs import formatter
 from gemel.effects.packet import Membership
 from gemel.effects.vip_address import VipAddresses
 
@@ -187,7 +188,7 @@ class LogHand(logging.Handler):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        self.setFormatter(formatter("carpd"))
         self._stream = stream
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)

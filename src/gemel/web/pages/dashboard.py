@@ -4,17 +4,22 @@ from starlette.responses import PlainTextResponse, Response
 
 from gemel.control.agent import AskFact, List, Status
 from gemel.facts.metrics import CONTENT_TYPE
+from gemel.web.pages.nodes import standings
 from gemel.web.pages.status_carp import vips
 from gemel.web.visit import Page, Visit
+
+GRAPHS = 6  # interfaces whose throughput is drawn there; Status > Traffic Graph has all
 
 
 def dashboard(visit: Visit) -> Response:
     """The first page after the log-in."""
     status = visit.ask(Status())
     listed = visit.ask(List("virtual_ips", limit=1000, running=True))
+    shown = [i for i in visit.frame.interfaces if i[2]][:GRAPHS]
     return visit.show(
         "dashboard.html", now=status, vips=vips(status, listed.items, listed.words), peer=status.get("peer"),
-        safe=status["safe_to_fail_over"], gateways=status.get("gateways", ()),
+        safe=status["safe_to_fail_over"], gateways=status.get("gateways", ()), nodes=standings(status),
+        interfaces=shown, more=len(visit.frame.interfaces) - len(shown),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from gemel.facts.every import FACTS
 from gemel.facts.fact import Column, Fact
 from gemel.web.form import NOTHING_WRONG
 from gemel.web.furniture import moment
-from gemel.web.menu import HAND_MADE_FACTS, fact_place, fact_tabs
+from gemel.web.menu import HAND_MADE_PAGES, fact_place, fact_tabs
 from gemel.web.pages.area import refused
 from gemel.web.visit import Page, Visit
 
@@ -111,11 +111,12 @@ def shown(visit: Visit, fact: Fact[Any]) -> Response:
     except Refused as no:
         wrong = refused(no, "", ())
     rows = answer.get("rows", ())
+    choices = {"log": answer.pop("processes", ())} if fact.name == "log" else {}
     lines = rows if rows and isinstance(rows[0], str) else ()
     return visit.show(
         "fact.html", 422 if wrong else 200, fact=fact, options=options, wrong=wrong, lines=lines, asides=asides(answer),
         rows=() if lines else table(fact.columns, rows), tabs=fact_tabs(fact), here=fact_place(fact),
-        numeric=NUMERIC,
+        numeric=NUMERIC, choices=choices,
     )  # fmt: skip
 
 
@@ -123,4 +124,4 @@ def _page(fact: Fact[Any]) -> Page:
     return Page(fact_place(fact), lambda visit: shown(visit, fact), methods=("GET",))
 
 
-PAGES = tuple(_page(fact) for fact in FACTS if fact.menu and HAND_MADE_FACTS.get(fact.name) != "/")
+PAGES = tuple(_page(fact) for fact in FACTS if fact.menu and fact.name not in HAND_MADE_PAGES)

@@ -1,14 +1,19 @@
 """Status > CARP: both nodes side by side, why, whether a failover would go well, and the buttons that make one."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
-from gemel.control.agent import AskFact, EnableCarp, List, Maintenance, Status, SyncNow
+from gemel.control.agent import AskFact, EnableCarp, List, Maintenance, ResetDemotion, Status, SyncNow
+from gemel.web.menu import CARP_TABS
+from gemel.web.pages.nodes import standings
+from gemel.web.pages.time_line import lasted, time_line
 from gemel.web.visit import Page, Visit
 
+SHOWN = 20  # role changes on the page
 PLACE = "/status/carp"
 NO_ANSWER = "NO ANSWER"
 """What stands where a node should say a state, and says none."""
@@ -91,6 +96,15 @@ def creators(status: Json) -> list[Creator]:
     return [Creator(i, n, known.get(i, "gone: lingers until its states end")) for i, n in sorted(counted.items())]
 
 
+def held(transitions: list[Json]) -> list[dict[str, Any]]:
+    """The role changes (newest first), each with how long the state before it had lasted, as far as they say."""
+    lines = []
+    for index, one in enumerate(transitions):
+        before = next((t for t in transitions[index + 1 :] if t["name"] == one["name"]), None)
+        lines.append({**one, "held": lasted(one["at"] - before["at"]) if before else ""})
+    return lines
+
+
 def carp(visit: Visit) -> Response:
     """The page; a POST says which end state is wanted, so that a second click does no harm."""
     if visit.method == "POST":
@@ -99,12 +113,13 @@ def carp(visit: Visit) -> Response:
     listed = visit.ask(List("virtual_ips", limit=1000, running=True))
     lines = vips(status, listed.items, listed.words)
     if not lines:
-        return visit.show("carp_none.html")
-    events = visit.ask(AskFact("transitions", {"limit": "20"}))
+        return visit.show("carp_none.html", tabs=CARP_TABS)
+    events = visit.ask(AskFact("transitions", {"limit": "100"}))["rows"]
     return visit.show(
-        "carp.html", now=status, vips=lines, creators=creators(status), transitions=events["rows"],
-        peer=status.get("peer"), safe=status["safe_to_fail_over"],
-        demotion={k: v for k, v in status["demotion"].items() if v},
+        "carp.html", now=status, vips=lines, creators=creators(status), transitions=held(events)[:SHOWN],
+        peer=status.get("peer"), safe=status["safe_to_fail_over"], nodes=standings(status),
+        line=time_line(events, time.time()), tabs=CARP_TABS,
+        resettable=any(n and r != "maintenance" for r, n in status["demotion"].items()),
     )  # fmt: skip
 
 
@@ -129,6 +144,14 @@ def _done(visit: Visit) -> Response:
             else:
                 visit.ask(EnableCarp(on))
                 said = "CARP has been enabled." if on else "CARP is disabled until it is enabled, or the node reboots."
+        case "reset-demotion":
+            counted = visit.ask(ResetDemotion())
+            said = (
+                f"No longer counted: {', '.join(f'{r} ({n})' for r, n in counted.items())}. Each counts again when it "
+                "has gone and comes back."
+                if counted
+                else "There was no demotion to reset."
+            )
         case _:
             said = ""
     return visit.go(PLACE, said)
