@@ -11,7 +11,6 @@ from starlette.responses import Response
 from gemel.api.asking import Asker, SessionOf, answered, body_of
 from gemel.api.replies import Changed, NotThere, Stale, errors
 from gemel.areas.every import AREAS
-from gemel.areas.users import ADMIN
 from gemel.control.agent import Change, EditOrder, List, Show
 from gemel.control.agent import Changed as ChangedAnswer
 from gemel.control.door import Ask
@@ -36,7 +35,7 @@ class Move(BaseModel):
 def add(api: FastAPI, ask: Ask, session_of: SessionOf, areas: Iterable[Area[Any]] = AREAS) -> None:
     """Give the application the routes of these areas."""
     for area in areas:
-        if area is ADMIN:  # nothing in it but the password, see POST /password
+        if area.own_faces:
             continue
         routes = _Routes(area, ask, session_of)
         routes.add_own(api)
@@ -84,7 +83,7 @@ class _Routes:
             request: Request, group: Text = "", search: Text = "", sort: Text = "", offset: Whole = 0,
             limit: Limit = 100, running: Running = False,
         ) -> Response:  # fmt: skip
-            asked = List(area.name, group, search, sort, offset, limit, (), running, self._session_of(request))
+            asked = List(area.name, group, search, sort, offset, limit, (), running, token=self._session_of(request))
             return await self._answer(request, lambda to: _page(to, asked))
 
         async def get(request: Request, id: Id, running: Running = False) -> Response:
@@ -182,7 +181,11 @@ def _changed(*statuses: int) -> dict[int | str, Any]:
 def _given_schema(model: type[Model]) -> dict[str, Any]:
     """What may be sent: the model's own schema, and nothing needed where an item is changed and not made."""
     schema = model.model_json_schema()
-    properties = {k: v for k, v in schema["properties"].items() if k not in ("items", "id")}
+    sealed = {n for n, info in model.model_fields.items() if is_marked(info, "sealed")}
+    properties = {k: v for k, v in schema["properties"].items() if k not in ("items", "id", *sealed)}
+    if "password_hash" in properties:
+        # The agent makes the hashes; who has them already may send them all the same.
+        properties["password"] = {"type": "string", "title": "Password", "minLength": 8, "writeOnly": True}
     return {"type": "object", "title": schema["title"], "properties": properties}
 
 

@@ -1,6 +1,8 @@
 """The explicit, ordered list of areas, and the schema made of it. A new area is one module and one line here."""
 
+from gemel.areas.admin_access import ADMIN_ACCESS
 from gemel.areas.aliases import ALIASES
+from gemel.areas.api_keys import API_KEYS
 from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
 from gemel.areas.firewall import compile_firewall, skipped
@@ -29,9 +31,11 @@ AREAS = (
     PORT_FORWARDS,
     HIGH_AVAILABILITY,
     HEALTH,
+    ADMIN_ACCESS,
     NOTIFICATIONS,
     ADMIN,
     USERS,
+    API_KEYS,
 )
 
 SCHEMA = Schema(

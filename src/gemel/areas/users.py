@@ -31,10 +31,27 @@ def _privileges(value: Any) -> Any:
     )
 
 
-def _name(value: str) -> str:
+def user_name(value: str) -> str:
+    """A name for an account, or a key. Raises `ValueError` if it will not do."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", value):
         raise ValueError(f"{value!r} is no user name: letters, digits, dot, hyphen and underscore, at most 32")
     return value
+
+
+def _secret(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Z2-7]{16,64}", value):
+        raise ValueError("base32, 16 to 64 letters and digits")
+    return value
+
+
+def _hashes(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"[0-9a-f]{64}", v) for v in values) or len(values) > 20:
+        raise ValueError("SHA-256 in hexadecimal, at most 20 of them")
+    return values
+
+
+TotpSecret = Annotated[str, AfterValidator(_secret)]
+RecoveryHashes = Annotated[tuple[str, ...], AfterValidator(_hashes)]
 
 
 class Admin(Model):
@@ -44,12 +61,18 @@ class Admin(Model):
     scram: str = field(
         "", label="SCRAM verifier", help="Proves the password to a peer without sending it.", secret=True
     )
+    totp: TotpSecret = field(
+        "", label="Second factor", help="What one-time codes are made of; empty: none needed.", secret=True, sealed=True
+    )
+    recovery: RecoveryHashes = field(
+        (), label="Recovery codes", help="SHA-256 of each; good in place of a one-time code.", secret=True, sealed=True
+    )
 
 
 class User(Item):
     """A further account."""
 
-    name: Annotated[str, AfterValidator(_name)] = field(
+    name: Annotated[str, AfterValidator(user_name)] = field(
         label="Username", help="Letters, digits, dot, hyphen, underscore."
     )
     description: Line = field("", label="Full name", help="For people.")
@@ -57,6 +80,12 @@ class User(Item):
     password_hash: str = field("", label="Password", help="argon2id; set with --password-stdin.", secret=True)
     scram: str = field(
         "", label="SCRAM verifier", help="Proves the password to a peer without sending it.", secret=True
+    )
+    totp: TotpSecret = field(
+        "", label="Second factor", help="What one-time codes are made of; empty: none needed.", secret=True, sealed=True
+    )
+    recovery: RecoveryHashes = field(
+        (), label="Recovery codes", help="SHA-256 of each; good in place of a one-time code.", secret=True, sealed=True
     )
     privileges: Annotated[tuple[Privilege, ...], BeforeValidator(_privileges)] = field(
         (), label="Privileges", help="; ".join(f"{key}: {text}" for key, text in PRIVILEGES.items()) + "."
@@ -90,6 +119,7 @@ ADMIN = Area(
     help="The account that may do everything.",
     availability="runs on both",
     sync="admin",
+    own_faces=True,
 )
 
 USERS = Area(

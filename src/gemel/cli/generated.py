@@ -77,7 +77,7 @@ _PLACE = (
 def _options(model: type[Model], without: set[str]) -> list[inspect.Parameter]:
     found = []
     for name, info in model.model_fields.items():
-        if name not in HIDDEN_FIELDS and name not in without:
+        if name not in HIDDEN_FIELDS and name not in without and not is_marked(info, "sealed"):
             found.append(_option(name, info))
             if name == "password":
                 found += _password_options()
@@ -301,7 +301,7 @@ def _shower(area: Area[Any]) -> Callable[..., None]:
             return
         rows = []
         for name, info in area.model.model_fields.items():
-            if name not in HIDDEN_FIELDS and not is_marked(info, "hidden"):
+            if name not in HIDDEN_FIELDS and not is_marked(info, "sealed"):
                 rows.append([info.title, shown.words[""].get(name, shown.values[name])])
         print_table(["Field", "Value"], rows, "")
 

@@ -32,7 +32,7 @@ def build() -> typer.Typer:
     )
     nat = typer.Typer(help="Firewall > NAT: outbound mappings and port forwards.", no_args_is_help=True)
     for area in AREAS:
-        if area.name == "admin":
+        if area.own_faces:
             continue
         group = app_for(area)
         if area.name == "interfaces":

@@ -45,25 +45,34 @@ class Item(Model):
 
 
 def field(
-    default: Any = ..., *, label: str, help: str, secret: bool = False, local: bool = False, **limits: Any
+    default: Any = ...,
+    *,
+    label: str,
+    help: str,
+    secret: bool = False,
+    local: bool = False,
+    sealed: bool = False,
+    **limits: Any,
 ) -> Any:
     """A field with what people need to know about it.
 
-    `secret` values are never shown; `local` ones stay on this node when the configuration is synchronised. `limits` are
-    pydantic's (ge, le, max_length, pattern…).
+    `secret` values are never shown; `local` ones stay on this node when the configuration is synchronised; `sealed`
+    ones the agent makes itself: no form, command or REST offers them. `limits` are pydantic's (ge, le, max_length…).
     """
     extra: dict[str, Any] = {}
     if secret:
         extra["secret"] = True
     if local:
         extra["local"] = True
+    if sealed:
+        extra["sealed"] = True
     if "default_factory" in limits:
         return Field(title=label, description=help, json_schema_extra=extra, **limits)
     return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
 
 
 def is_marked(info: FieldInfo, mark: str) -> bool:
-    """Whether a field was declared `secret` or `local`."""
+    """Whether a field was declared `secret`, `local` or `sealed`."""
     extra = info.json_schema_extra
     return isinstance(extra, dict) and bool(extra.get(mark))
 

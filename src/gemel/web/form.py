@@ -59,7 +59,8 @@ class Field:
 
 def fields_of(area: Area[Any], model: type[Model], choices: Choices) -> dict[str, Field]:
     """The fields of a model, by name, in its order."""
-    found = (_field(area.name, n, info, choices) for n, info in model.model_fields.items() if n not in NEVER)
+    shown = ((n, i) for n, i in model.model_fields.items() if n not in NEVER and not is_marked(i, "sealed"))
+    found = (_field(area.name, n, info, choices) for n, info in shown)
     return {field.name: field for field in found}
 
 

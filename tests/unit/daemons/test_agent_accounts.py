@@ -1,6 +1,5 @@
 """Who may come in, and what for; a right that is taken is gone at once."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,16 +8,16 @@ import pytest
 from argon2 import PasswordHasher
 
 from gemel.areas.every import SCHEMA
-from gemel.control.agent import Apply, Change, Export, Login, Logout, Session, SetPassword, Show, Status
-from gemel.control.door import Caller, Refused
-from gemel.core.config import Config
+from gemel.control.agent import Apply, Change, Export, Logout, SetPassword, Show, Status
+from gemel.control.door import Refused
 from gemel.core.edit import edited
 from gemel.daemons.agent import accounts
-from gemel.daemons.agent.accounts import FAILURES_BEFORE_LOCK, LOCK_SECONDS, SESSION_SECONDS, Access, account, hashed
-from tests.unit.areas.cluster import added, changed, node
+from gemel.daemons.agent.access import FAILURES, WITHIN
+from gemel.daemons.agent.accounts import account, hashed
+from tests.unit.areas.cluster import added, changed
+from tests.unit.daemons.staff import PASSWORD, ROOT, WEB, Office
 
-PASSWORD = "correct horse battery"
-ROOT, WEB = Caller(1, 0, 0), Caller(2, 33, 33)
+SESSION_SECONDS = 240 * 60
 
 
 @pytest.fixture(autouse=True)
@@ -28,40 +27,6 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(accounts, "_hasher", quick)
     monkeypatch.setattr(accounts, "_NOBODY", quick.hash("nobody"))
     yield
-
-
-@functools.cache
-def staffed() -> Config:
-    """A node with an account of each kind, all with one password."""
-    fields = hashed("admin", PASSWORD)
-    config = changed(node(1), "admin", **fields)
-    for name, privileges in (("ann", "all"), ("bob", "read-only"), ("sync", "ha-sync"), ("nil", "")):
-        config = added(config, "users", name, name=name, privileges=privileges, **fields)
-    return config
-
-
-class Office:
-    """A configuration with accounts, and a clock that somebody turns."""
-
-    def __init__(self) -> None:
-        self.config = staffed()
-        self.now = 1000.0
-        self.access = Access(lambda: self.config, lambda: self.now)
-
-    def login(self, name: str, password: str = PASSWORD, remote: str = "10.0.0.1") -> Session:
-        return self.access.login(Login(name, password, remote))
-
-    def refusal(self, name: str, password: str = PASSWORD, remote: str = "10.0.0.1") -> str:
-        with pytest.raises(Refused) as no:
-            self.login(name, password, remote)
-        return str(no.value)
-
-    def may(self, question: Any, caller: Caller = WEB) -> bool:
-        try:
-            self.access.who(question, caller)
-        except Refused:
-            return False
-        return True
 
 
 @pytest.fixture
@@ -127,18 +92,18 @@ def test_an_unknown_name_costs_as_many_hashes_as_a_known_one(office: Office, mon
 
 
 def test_guessing_is_slowed_down_for_the_guesser_alone(office: Office) -> None:
-    for _ in range(FAILURES_BEFORE_LOCK):
+    for _ in range(FAILURES):
         assert "wrong" in office.refusal("admin", "guess", "10.6.6.6")
 
     assert "too many failed logins: try again in 6" in office.refusal("admin", PASSWORD, "10.6.6.6")
     office.login("admin", remote="10.0.0.1")
-    office.now += LOCK_SECONDS + 1
+    office.now += WITHIN + 1
     office.login("admin", remote="10.6.6.6")
 
 
 def test_success_forgets_the_failures_before_it(office: Office) -> None:
     for _ in range(3):
-        for _ in range(FAILURES_BEFORE_LOCK - 1):
+        for _ in range(FAILURES - 1):
             office.refusal("admin", "guess")
         office.login("admin")
 

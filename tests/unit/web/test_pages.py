@@ -35,7 +35,7 @@ def rule(**fields: str) -> dict[str, str]:
 
 
 def test_every_area_has_its_page_and_form(there: tuple[Agent, Browser]) -> None:
-    for area in AREAS:
+    for area in (a for a in AREAS if not a.own_faces):
         page = there[1].get(place(area.name))
         assert page.status == 200, area.name
         if area.item is not None:
