@@ -174,3 +174,11 @@ def test_when_the_admins_password_goes_to_the_peer_the_stored_one_goes_along(off
     assert areas() == ["admin", "high_availability"]
     with pytest.raises(Refused, match="there is no account 'eve'"):
         accounts.password_edits(office.config, "eve", "another long one")
+
+
+def test_the_history_says_where_a_session_was_opened_also_after_a_restart(office: Office) -> None:
+    token = office.login("ann", remote="192.168.1.50").token
+    office.restart()
+    made = office.access.origin(Apply(token=token), "ann")
+    assert (made.who, made.where, made.when) == ("ann", "192.168.1.50", office.wall)
+    assert office.access.origin(Apply(), "root").where == "the console"

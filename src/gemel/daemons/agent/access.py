@@ -31,6 +31,7 @@ from gemel.control.agent import (
 from gemel.control.door import Caller, Refused
 from gemel.core.attempts import Attempts
 from gemel.core.config import Config
+from gemel.core.revision import Origin
 from gemel.daemons.agent.accounts import ADMIN_NAME, Account, account, knows
 from gemel.daemons.agent.remembered import Open, Remembered, digest
 from gemel.daemons.agent.second_factor import is_recovery, plain_code, step_of
@@ -124,7 +125,7 @@ class Access:
         self._attempts.succeeded(remote)
         now, seconds = self._clock(), self._seconds()
         token = secrets.token_urlsafe(32)
-        self.remembered.open(token, Open(found.name, digest(found.password_hash), now + seconds), now)
+        self.remembered.open(token, Open(found.name, digest(found.password_hash), now + seconds, remote), now)
         self._told(found.name, remote, True)
         return Session(token, found.name, found.privileges, seconds)
 
@@ -185,6 +186,13 @@ class Access:
         if token.startswith(KEY_PREFIX):
             return self._key(token) is not None
         return self.remembered.session(token, self._clock()) is not None
+
+    def origin(self, question: Any, who: str) -> Origin:
+        """Who asks this, from where, now: for the history."""
+        token = getattr(question, "token", "").removeprefix(BY_ITSELF)
+        session = self.remembered.session(token, self._clock())
+        where = (session.remote if session else "") or "the web"
+        return Origin(who, where if token else "the console", self.wall())
 
     def privileges(self, username: str) -> tuple[str, ...]:
         """What whoever `who` named may do, as it is now."""

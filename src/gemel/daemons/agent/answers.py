@@ -16,7 +16,6 @@ from gemel.core.codec import encode
 from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
-from gemel.core.revision import Origin
 from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.accounts import hashed
 from gemel.daemons.agent.demotion import reset
@@ -63,7 +62,7 @@ class Answers:
             ask.Show: self._show,
             ask.Change: self._change,
             ask.Diff: self._diff,
-            ask.Apply: lambda q, who: _applied(self._desk.apply(q.areas, _origin(q, who), q.message)),
+            ask.Apply: lambda q, who: _applied(self._desk.apply(q.areas, self._access.origin(q, who), q.message)),
             ask.Discard: lambda q, _: self._desk.discard(q.areas),
             ask.Revisions: self._revisions,
             ask.Restore: self._restore,
@@ -153,7 +152,7 @@ class Answers:
 
     def _change(self, question: ask.Change, who: str) -> ask.Changed:
         edits = [self._edit(order) for order in question.edits]
-        saved = self._desk.save(edits, _origin(question, who), question.apply, question.message)
+        saved = self._desk.save(edits, self._access.origin(question, who), question.apply, question.message)
         return ask.Changed(saved.items, _findings(saved.warnings), saved.revision)
 
     def _edit(self, order: ask.EditOrder) -> Edit:
@@ -191,11 +190,12 @@ class Answers:
 
     def _restore(self, question: ask.Restore, who: str) -> ask.Applied:
         config = self._desk.at(question.number)
-        return _applied(self._desk.replace(config, _origin(question, who), f"restored revision {question.number}"))
+        origin = self._access.origin(question, who)
+        return _applied(self._desk.replace(config, origin, f"restored revision {question.number}"))
 
     def _import(self, question: ask.Import, who: str) -> ask.Applied:
         config = self._desk.schema.settled(self._desk.schema.load(question.config))
-        return _applied(self._desk.replace(config, _origin(question, who), question.message or "imported"))
+        return _applied(self._desk.replace(config, self._access.origin(question, who), question.message or "imported"))
 
     def _sync_now(self) -> None:
         if self._node.target() is None:
@@ -216,11 +216,6 @@ class Answers:
             )
         self._node.expect(":".join(digits[i : i + 2] for i in range(0, len(digits), 2)))
         self._pusher.trigger()
-
-
-def _origin(question: Any, who: str) -> Origin:
-    where = "the web" if getattr(question, "token", "") else "the console"
-    return Origin(who, where, time.time())
 
 
 def _hide(values: dict[str, Any], model: Any) -> None:

@@ -127,12 +127,12 @@ class Entrance:
         mine = self._mine(who)
         self._prove(mine, question.old, "old")
         edits = password_edits(self._desk.config, mine.name, question.password)
-        self._save(edits, _origin(question, who), f"password of {mine.name}")
+        self._save(edits, self._access.origin(question, who), f"password of {mine.name}")
 
     def _set_password(self, question: ask.SetPassword, who: str) -> None:
         edits = password_edits(self._desk.config, question.username, question.password)
         # Applied as edits, so that pending changes of the same area do not bring the old password back.
-        self._save(edits, _origin(question, who), f"password of {question.username}")
+        self._save(edits, self._access.origin(question, who), f"password of {question.username}")
 
     def _prove(self, mine: Account, password: str, field: str) -> None:
         """It is really they, and not somebody at their desk."""
@@ -169,7 +169,8 @@ class Entrance:
             raise _wrong("code", "that is not the code which the app shows now; is its clock right?")
         codes = recovery_codes()
         fields = {"totp": secret, "recovery": [recovery_hash(code) for code in codes]}
-        self._save(_account_edits(mine.name, fields), _origin(question, who), f"second factor of {mine.name}")
+        edits = _account_edits(mine.name, fields)
+        self._save(edits, self._access.origin(question, who), f"second factor of {mine.name}")
         self._enrolling.pop(key, None)
         self._access.remembered.use_step(mine.name, step)
         return ask.RecoveryCodes(codes)
@@ -177,7 +178,8 @@ class Entrance:
     def _end_totp(self, question: ask.EndTotp, who: str) -> None:
         mine = self._mine(who)
         self._prove(mine, question.password, "password")
-        self._save(_account_edits(mine.name, _NO_FACTOR), _origin(question, who), f"no second factor for {mine.name}")
+        edits = _account_edits(mine.name, _NO_FACTOR)
+        self._save(edits, self._access.origin(question, who), f"no second factor for {mine.name}")
 
     def _reset_totp(self, question: ask.ResetTotp, who: str) -> None:
         found = account(self._desk.config, question.username)
@@ -186,7 +188,7 @@ class Entrance:
         if not found.totp:
             raise Refused(f"{found.name} has no second factor")
         text = f"second factor of {found.name} reset"
-        self._save(_account_edits(found.name, _NO_FACTOR), _origin(question, who), text)
+        self._save(_account_edits(found.name, _NO_FACTOR), self._access.origin(question, who), text)
 
     # API keys -------------------------------------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Entrance:
             "expires": question.expires, "key_hash": digest(token),
         }  # fmt: skip
         edit = Edit(API_KEYS.name, "add", values=values)
-        self._save([edit], _origin(question, who), f"API key {question.name}")
+        self._save([edit], self._access.origin(question, who), f"API key {question.name}")
         return ask.KeyMade(key_id, token)
 
     def _owner_id(self, username: str) -> str:
@@ -221,7 +223,7 @@ class Entrance:
         config = self._desk.config
         key = config[API_KEYS].items[find(API_KEYS, config, question.key)]
         edit = Edit(API_KEYS.name, "delete", key.id)
-        self._save([edit], _origin(question, who), f"API key {key.name} revoked")
+        self._save([edit], self._access.origin(question, who), f"API key {key.name} revoked")
 
     def _save(self, edits: list[Edit], origin: Origin, message: str) -> None:
         self._desk.save(edits, origin, True, message)
@@ -234,10 +236,6 @@ def _account_edits(username: str, fields: dict[str, Any]) -> list[Edit]:
     if username == ADMIN_NAME:
         return [Edit(ADMIN.name, "set", values=fields)]
     return [Edit(USERS.name, "set", username, fields)]
-
-
-def _origin(question: Any, who: str) -> Origin:
-    return Origin(who, "the web" if question.token else "the console", time.time())
 
 
 def _wrong(field: str, text: str) -> Refused:

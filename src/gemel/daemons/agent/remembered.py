@@ -1,7 +1,7 @@
 """What logins leave behind beside the configuration, on this node alone: open sessions over a restart of the agent,
 one-time codes that were used, when an API key was used last.
 
-    /run/gemel/sessions.json        SHA-256 of each session's token -> account, since which password, until when
+    /run/gemel/sessions.json        SHA-256 of each session's token -> account, since which password, until when, whence
     /var/lib/gemel/logins.json      used codes by account, last use by key
 
 Sessions end with the machine: /run does not outlive it, and neither does the clock that their end is measured by. Only
@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Open:
-    """An open session. `since` tells the account's passwords apart; `until` is monotonic seconds."""
+    """An open session. `since` tells the account's passwords apart; `until` is monotonic seconds; `remote` is whence it
+    was opened."""
 
     username: str
     since: str
     until: float
+    remote: str = ""
 
 
 def digest(token: str) -> str:
@@ -159,6 +161,9 @@ def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _sessions(value: dict[str, Any]) -> dict[str, Open]:
     try:
-        return {k: Open(str(s["username"]), str(s["since"]), float(s["until"])) for k, s in value.items()}
+        return {
+            k: Open(str(s["username"]), str(s["since"]), float(s["until"]), str(s.get("remote", "")))
+            for k, s in value.items()
+        }
     except (KeyError, TypeError, ValueError):
         return {}
