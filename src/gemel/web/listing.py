@@ -1,6 +1,6 @@
 """A list as a page shows it: what is looked for, which page of it, and the links that change that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -76,9 +76,29 @@ class Shelf:
         """What people read of a field of an item."""
         words = self.listed.words.get(item["id"], {})
         value = item.get(name)
+        if isinstance(value, list):
+            shown = words[name].split("\n") if name in words else value
+            return cell(self.area.name, name, shown, self.listed.lengths.get(item["id"], {}).get(name, 0))
         if name.endswith("_port") and isinstance(value, str):
             return port_word(value, words.get(name, value))
         return words[name] if name in words else cell(self.area.name, name, value)
+
+    def rows(self) -> Iterator[tuple[int, dict[str, Any], dict[str, Any] | None]]:
+        """What stands below one another: an item's number and the item, or a separator (as 0, nothing and it)."""
+        first = (self.looked.page - 1) * ON_A_PAGE + 1
+        above: dict[str, list[dict[str, Any]]] = {}
+        here = {item["id"] for item in self.listed.items}
+        for line in self.listed.separators:
+            above.setdefault(line["above"] if line["above"] in here else "", []).append(line)
+        for number, item in enumerate(self.listed.items, first):
+            yield from ((0, {}, line) for line in above.get(item["id"], ()))
+            yield number, item, None
+        yield from ((0, {}, line) for line in above.get("", ()))
+
+    @property
+    def may_separate(self) -> bool:
+        """Whether this list can have separators."""
+        return "separators" in self.area.model.model_fields
 
     @property
     def switch(self) -> str:
@@ -91,13 +111,13 @@ class Shelf:
         return bool(item.get("disabled")) or item.get("enabled") is False
 
 
-def cell(area: str, name: str, value: Any) -> str:
-    """A stored value as people read it."""
+def cell(area: str, name: str, value: Any, length: int = 0) -> str:
+    """A stored value as people read it; `length` of a list that was cut."""
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, list | tuple):
         words = [option_word(area, name, v) for v in value]
-        return ", ".join(words[:5]) + (f" … ({len(words)})" if len(words) > 5 else "")
+        return ", ".join(words[:5]) + (f" … ({length or len(words)})" if max(length, len(words)) > 5 else "")
     if value is None or value == "":
         return ""
     return option_word(area, name, value)
@@ -106,7 +126,7 @@ def cell(area: str, name: str, value: Any) -> str:
 def shelf(visit: Visit, area: Area[Any], look: Looked, hidden: Sequence[str] = ()) -> Shelf:
     """Ask for the page of the list that is looked for."""
     offset = (look.page - 1) * ON_A_PAGE
-    listed = visit.ask(List(area.name, look.group, look.search, look.sort, offset, ON_A_PAGE))
+    listed = visit.ask(List(area.name, look.group, look.search, look.sort, offset, ON_A_PAGE, brief=True))
     if look.page > 1 and not listed.items and listed.matched:  # deleting emptied the last page
         return shelf(visit, area, replace(look, page=1), hidden)
     assert area.item is not None

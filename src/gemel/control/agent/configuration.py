@@ -68,7 +68,7 @@ class List(Question[Listed]):
     """One page of an area's items: searched, sorted and cut where they are, so that 10,000 of them need not travel.
 
     `search` are words that must all occur in what people see of an item; `sort` is a field, with ``-`` in front from
-    the other end, empty for the list's own order. With `ids` only those items. `brief`: for looking only, without etags
+    the other end, empty for the list's own order. With `ids` only those rows. `brief`: for looking only, without etags
     and with the beginning of long fields (an alias of 100,000 entries).
     """
 

@@ -84,7 +84,8 @@ def listed(schema: Schema, config: Config, question: ask.List, pending: bool) ->
         if not question.brief:
             etags[item.id] = etag(item)
     at_end = wanted.offset + len(page.items) >= page.total
-    separators = () if question.ids else _separators(model, page.items, wanted, at_end)
+    chosen = (plain(line) for line in separators_of(model) if line.id in question.ids)
+    separators = tuple(chosen) if question.ids else _separators(model, page.items, wanted, at_end)
     return ask.Listed(
         area.name, tuple(items), words, etags, page.total, page.matched, dict(page.groups), options, pending,
         separators, lengths,

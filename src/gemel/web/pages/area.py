@@ -7,13 +7,16 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from gemel.areas.rules import PORT_PROTOCOLS
-from gemel.control.agent import NO_PRIVILEGE, NO_SESSION, Change, Changed, EditOrder, Finding, List, Show
+from gemel.control.agent import Change, EditOrder, Finding, List, Show
 from gemel.control.door import Refused
 from gemel.core.area import Area
 from gemel.core.model import Item
 from gemel.web.form import NEVER, NOTHING_WRONG, Field, Wrong, beside, defaults, fields_of, read, without_ports
 from gemel.web.listing import looked, shelf
 from gemel.web.menu import TABS, place, title
+from gemel.web.pages.asking import refused as refused
+from gemel.web.pages.asking import said as said
+from gemel.web.pages.separators import SeparatorPages
 from gemel.web.visit import Page, Visit
 
 NEW = "new"
@@ -38,7 +41,8 @@ class AreaPages:
             return (Page(self.address, self.settings),)
         own = [n for n in self.area.model.model_fields if n not in NEVER]
         settings = (Page(f"{self.address}/settings", self.settings),) if own else ()
-        return (Page(self.address, self.list), *settings, Page(f"{self.address}/{{item}}", self.edit))
+        lines = SeparatorPages(self.area, self.address).pages()
+        return (Page(self.address, self.list), *settings, *lines, Page(f"{self.address}/{{item}}", self.edit))
 
     # What a page made by hand may say otherwise ---------------------------------------------------------------------
 
@@ -102,9 +106,14 @@ class AreaPages:
             case "delete":
                 orders = [EditOrder(self.area.name, "delete", i) for i in items]
             case "move":
-                orders = [EditOrder(self.area.name, "move", i, position=visit.form.get("position")) for i in items]
+                orders = self._moved(items, visit.form.get("position").strip())
+            case "move-to":  # the buttons for a selection
+                number = visit.form.get("number").strip()
+                orders = self._moved(visit.form.all("id"), item if item != "number" else f"at:{number}")
             case "toggle":
                 orders = self._toggled(visit, items)
+            case "enable" | "disable":
+                orders = self._switched(visit, items, verb == "enable")
         if not orders:
             return visit.go(back, "", [Finding("", "Select something in the list first.", "warning")])
         try:
@@ -113,13 +122,26 @@ class AreaPages:
             return self._listed(visit, 409, refused(no, self.area.name, ()))
         return visit.go(back, said(changed), changed.warnings)
 
+    def _moved(self, items: Sequence[str], position: str) -> Sequence[EditOrder]:
+        """The first to the position, the others below it."""
+        places = [position, *(f"after:{i}" for i in items)]
+        return [
+            EditOrder(self.area.name, "move", i, position=p) for i, p in zip(items, places, strict=False)
+        ]
+
     def _toggled(self, visit: Visit, items: Sequence[str]) -> Sequence[EditOrder]:
         """Each the other way round, as it stands now."""
-        if not items:
-            return []
-        there = visit.ask(List(self.area.name, ids=tuple(items), limit=len(items))).items
-        name = "disabled" if self.item and "disabled" in self.item.model_fields else "enabled"
+        name = self._switch()
+        there = visit.ask(List(self.area.name, ids=tuple(items), limit=len(items), brief=True)).items if items else ()
         return [EditOrder(self.area.name, "set", i["id"], {name: not i[name]}) for i in there if name in i]
+
+    def _switched(self, visit: Visit, items: Sequence[str], on: bool) -> Sequence[EditOrder]:
+        """All on, or all off; those that are so already are left alone."""
+        name = self._switch()
+        return [o for o in self._toggled(visit, items) if o.values[name] == (on if name == "enabled" else not on)]
+
+    def _switch(self) -> str:
+        return "disabled" if self.item and "disabled" in self.item.model_fields else "enabled"
 
     # The form of an item --------------------------------------------------------------------------------------------
 
@@ -139,7 +161,10 @@ class AreaPages:
 
     def _there(self, visit: Visit, key: str) -> tuple[dict[str, Any], str] | None:
         listed = visit.ask(List(self.area.name, ids=(key,), limit=1))
-        return (listed.items[0], listed.etags[key]) if listed.items else None
+        if not listed.items:
+            return None
+        lists = {n: w.split("\n") for n, w in listed.words[key].items() if isinstance(listed.items[0][n], list)}
+        return listed.items[0] | lists, listed.etags[key]
 
     def _beginning(self, visit: Visit, fields: Mapping[str, Field]) -> dict[str, Any]:
         original = self._there(visit, visit.query.get("copy")) if "copy" in visit.query else None
@@ -226,22 +251,3 @@ class AreaPages:
             back=back if self.item else "", path=path if self.item is None else (*path, "Settings"),
             page_tabs=TABS.get(self.area.name, ()), **self.beside_form(visit, values),
         )  # fmt: skip
-
-
-def said(changed: Changed) -> str:
-    """What to say after a change: nothing where the banner says it."""
-    return f"Saved and applied: revision {changed.revision} runs." if changed.revision else ""
-
-
-def refused(no: Refused, area: str, names: Any) -> Wrong:
-    """What a refusal says about a form.
-
-    Raises:
-        Refused: the very same, where it is about the session or the account and not about the form.
-    """
-    if {str(p.get("path")) for p in no.problems} & {NO_SESSION, NO_PRIVILEGE}:
-        raise no
-    wrong = beside((p for p in no.problems if p.get("level") != "warning"), area, names)
-    if not wrong:
-        return Wrong({}, [str(no)])
-    return wrong

@@ -1,5 +1,6 @@
 """What is saved and not applied: the preview, *Apply Changes*, and Discard."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from gemel.areas.every import AREAS
 from gemel.control.agent import Apply, Diff, Difference, Discard, Finding
 from gemel.control.door import Refused
+from gemel.core.separator import Separator
 from gemel.web.form import NEVER, NOTHING_WRONG, Wrong
 from gemel.web.listing import cell
 from gemel.web.pages.area import refused
@@ -38,20 +40,28 @@ def line(change: Difference) -> Line:
     area = _AREAS.get(area_name)
     label = area.label if area else area_name
     model = (area.item if item and area.item else area.model) if area else None
-    info = model.model_fields.get(field) if model else None
+    fields = model.model_fields if model else {}
+    if item and "title" not in fields and _is_separator(change, field):
+        label, fields = f"{label}: Separator", Separator.model_fields
+    info = fields.get(field)
     before, after = (
-        _text(area_name, field, words if words is not None else value)
+        _text(area_name, field, words if words is not None else value, fields)
         for value, words in ((change.before, change.before_words), (change.after, change.after_words))
     )
     return Line(change.kind, label, item, str(info.title) if info else field, before, after)
 
 
-def _text(area: str, field: str, value: Any) -> str:
+def _is_separator(change: Difference, field: str) -> bool:
+    value = change.after or change.before
+    return field in ("title", "color", "above") if field else isinstance(value, dict) and "title" in value
+
+
+def _text(area: str, field: str, value: Any, titles: Mapping[str, Any]) -> str:
     if isinstance(value, dict):
-        found = _AREAS.get(area)
-        titles = found.item.model_fields if found and found.item else {}
         parts = [
-            f"{titles[k].title}: {_text(area, k, v)}" for k, v in value.items() if k in titles and k not in NEVER
+            f"{titles[k].title}: {_text(area, k, v, titles)}"
+            for k, v in value.items()
+            if k in titles and k not in (*NEVER, "above")
         ]
         return "; ".join(parts)
     if isinstance(value, bool):

@@ -23,6 +23,17 @@
     if (focus) document.querySelector(`[data-id="${CSS.escape(row.dataset.id)}"] [data-grip]`)?.focus();
   };
 
+  // Where an arrow key takes a row: past its neighbour; at the edge of a page past the one on the next page.
+  const placeFor = (row, key) => {
+    if (key === "Home") return "top";
+    if (key === "End") return "bottom";
+    const other = key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
+    if (other) return `${key === "ArrowUp" ? "before" : "after"}:${other.dataset.id}`;
+    const place = Number(row.dataset.place || 0);
+    if (!place) return key === "ArrowUp" ? "top" : "bottom";
+    return `at:${Math.max(1, place + (key === "ArrowUp" ? -1 : 1))}`;
+  };
+
   const orderable = (table) => {
     const rows = table.tBodies[0];
     new Sortable(rows, {
@@ -34,11 +45,10 @@
       },
     });
     rows.addEventListener("keydown", (event) => {
-      if (!event.target.matches("[data-grip]") || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+      if (!event.target.matches("[data-grip]") || !["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) return;
       event.preventDefault();
       const row = event.target.closest("tr");
-      const other = event.key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
-      if (other) move(table, row, `${event.key === "ArrowUp" ? "before" : "after"}:${other.dataset.id}`, true);
+      move(table, row, placeFor(row, event.key), true);
     });
   };
 
