@@ -2,14 +2,15 @@
 together."""
 
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 
 from gemel.areas.firewall import policy
 from gemel.areas.gateways import GATEWAYS
 from gemel.areas.high_availability import HIGH_AVAILABILITY
-from gemel.areas.interfaces import INTERFACES
+from gemel.areas.interfaces import INTERFACES, Interface
+from gemel.areas.virtual_ip import VirtualIp
 from gemel.areas.virtual_ips import VIRTUAL_IPS
-from gemel.carp.settings import Partner, Vhid
+from gemel.carp.settings import Partner, ProxyArp, Vhid
 from gemel.carp.settings import Settings as CarpSettings
 from gemel.core.area import NodeState
 from gemel.core.codec import encode
@@ -43,14 +44,8 @@ def carp_settings(config: Config, node: NodeState) -> CarpSettings:
     vhids = []
     for vip in vips.items:
         interface = config[INTERFACES].get(vip.interface)
-        if vip.type != "carp" or vip.vhid is None or interface is None or not interface.enabled or not interface.ipv4:
-            continue
-        stacked = tuple(v.ip for v in vips.items if v.parent_vip == vip.id)
-        source = interface.ipv4.partition("/")[0]
-        addresses = (vip.ip, *stacked)
-        vhids.append(
-            Vhid(interface.id, interface.device, vip.vhid, vip.base, vip.skew, vip.password, addresses, source)
-        )
+        if vip.type == "carp" and vip.vhid is not None and interface is not None and interface.enabled:
+            vhids.append(_vhid(vip, vip.vhid, vips.addresses_of(vip), interface))
     ha = config[HIGH_AVAILABILITY]
     return CarpSettings(
         vhids=tuple(vhids),
@@ -61,7 +56,36 @@ def carp_settings(config: Config, node: NodeState) -> CarpSettings:
         preempt=ha.preempt,
         hold_down=float(ha.hold_down),
         partner=_partner(config) if vhids else None,
+        proxies=tuple(_proxies(config)),
     )
+
+
+def _vhid(vip: VirtualIp, vhid: int, addresses: tuple[str, ...], interface: Interface) -> Vhid:
+    return Vhid(
+        interface=interface.id,
+        device=interface.device,
+        vhid=vhid,
+        advbase=vip.base,
+        advskew=vip.skew,
+        password=vip.password,
+        addresses=addresses,
+        source=interface.ipv4.partition("/")[0],
+        source6=interface.ipv6.partition("/")[0],
+        peer=vip.peer,
+        peer6=vip.peer6,
+        virtual_mac=vip.virtual_mac,
+    )
+
+
+def _proxies(config: Config) -> Iterable[ProxyArp]:
+    """Proxy ARP on an interface is this node's own; stacked on a CARP VIP it is the master's."""
+    vips = config[VIRTUAL_IPS]
+    for vip in vips.items:
+        interface = config[INTERFACES].get(vips.interface_of(vip))
+        parent = vips.get(vip.parent_vip) if vip.parent_vip else None
+        if vip.type == "proxyarp" and interface is not None and interface.enabled:
+            network = str(ip_interface(vip.address).network)
+            yield ProxyArp(interface.device, network, parent.vhid if parent else None)
 
 
 def _partner(config: Config) -> Partner | None:
@@ -75,8 +99,7 @@ def _partner(config: Config) -> Partner | None:
         return None
     gateways: dict[str, tuple[str, ...]] = {}
     for gateway in config[GATEWAYS].items:
-        if ":" not in gateway.address:
-            gateways[gateway.interface] = (*gateways.get(gateway.interface, ()), gateway.address)
+        gateways[gateway.interface] = (*gateways.get(gateway.interface, ()), gateway.address)
     return Partner(
         listen=own[0],
         address=ha.peer_ip,

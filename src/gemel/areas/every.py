@@ -16,6 +16,7 @@ from gemel.areas.notifications import NOTIFICATIONS
 from gemel.areas.rules import RULES
 from gemel.areas.system import SYSTEM
 from gemel.areas.users import ADMIN, USERS
+from gemel.areas.vip_uses import followed
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.config import Schema
 
@@ -39,5 +40,10 @@ AREAS = (
 )
 
 SCHEMA = Schema(
-    AREAS, names=names_of, settled=settled, across=(compile_firewall, compile_cluster), cautions=(skipped,)
+    AREAS,
+    names=names_of,
+    settled=settled,
+    followed=followed,
+    across=(compile_firewall, compile_cluster),
+    cautions=(skipped,),
 )

@@ -12,7 +12,10 @@ from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from gemel.areas.aliases import ALIASES, ranges_of, spans_of
+from gemel.areas.dhcp import DHCP
+from gemel.areas.dhcp_kea import automatic_rules
 from gemel.areas.gateways import GATEWAYS, ROUTES
+from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES, PRIVATE, Interface
 from gemel.areas.names import names_of
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS, Mapping, PortForward
@@ -85,21 +88,22 @@ def compile_firewall(config: Config, _node: NodeState) -> Iterable[Want]:
 def _fingerprint(config: Config) -> str:
     """Of everything that the policy is made from: the models' JSON is ten times quicker to make than the policy's."""
     found = hashlib.blake2b(COMPILER.encode(), digest_size=8)
-    areas = (INTERFACES, GATEWAYS, ROUTES, ALIASES, RULES, OUTBOUND_NAT, PORT_FORWARDS, VIRTUAL_IPS)
-    for name in (area.name for area in areas):
+    policies = (INTERFACES, GATEWAYS, ROUTES, ALIASES, RULES, OUTBOUND_NAT, PORT_FORWARDS, VIRTUAL_IPS)
+    services = (DHCP, HIGH_AVAILABILITY)  # they bring rules of their own
+    for name in (area.name for area in (*policies, *services)):
         found.update(config.named(name).model_dump_json(exclude={"separators"}).encode())
     return found.hexdigest()
 
 
 def virtual_macs(config: Config) -> list[VirtualMac]:
-    """One for each VHID on an enabled interface, with all addresses that move with it."""
+    """One for each VHID with a virtual MAC on an enabled interface, with all addresses that move with it."""
     vips = config[VIRTUAL_IPS]
     found = []
     for vip in vips.items:
         interface = config[INTERFACES].get(vip.interface)
-        if vip.type == "carp" and vip.vhid and interface and interface.enabled:
-            stacked = tuple(v.ip for v in vips.items if v.parent_vip == vip.id)
-            found.append(VirtualMac(interface.device, vip.vhid, (vip.ip, *stacked), vip.base))
+        if vip.type == "carp" and vip.vhid and vip.virtual_mac and interface and interface.enabled:
+            own6 = interface.ipv6.partition("/")[0]
+            found.append(VirtualMac(interface.device, vip.vhid, vips.addresses_of(vip), vip.base, own6))
     return found
 
 
@@ -125,12 +129,13 @@ def policy(config: Config) -> ir.Policy:
 
 def _interface(config: Config, resolver: Resolver, interface: Interface) -> ir.Interface:
     lockout = interface.id == lockout_interface(config)
-    here = [host(v.address) for v in config[VIRTUAL_IPS].items if config[VIRTUAL_IPS].interface_of(v) == interface.id]
+    vips = config[VIRTUAL_IPS]
+    here = [host(v.address) for v in vips.items if v.is_present and vips.interface_of(v) == interface.id]
     return ir.Interface(
         id=interface.id,
         device=interface.device,
         rules=tuple(_rules(config, resolver, interface.id)),
-        automatic=tuple(_passed_forwards(config, resolver, interface.id)),
+        automatic=(*automatic_rules(config, interface), *_passed_forwards(config, resolver, interface.id)),
         lockout_addresses=tuple(map(host, interface.own)) + tuple(here) if lockout else (),
         lockout_ports=LOCKOUT_PORTS if lockout else (),
         block_private=interface.block_private,
@@ -216,7 +221,8 @@ def automatic_sources(config: Config) -> list[str]:
     inner = [i for i in config[INTERFACES].items if i.enabled and not i.gateway]
     found = ["127.0.0.0/8"]
     found += [str(n) for i in inner for n in i.networks if n.version == 4]
-    inside = [v for v in config[VIRTUAL_IPS].items if config[VIRTUAL_IPS].interface_of(v) in {i.id for i in inner}]
+    vips = [v for v in config[VIRTUAL_IPS].items if v.is_present]
+    inside = [v for v in vips if config[VIRTUAL_IPS].interface_of(v) in {i.id for i in inner}]
     found += [str(n) for v in inside if (n := ip_interface(v.address).network).version == 4 and str(n) not in found]
     behind = {g.id for g in config[GATEWAYS].items if g.interface in {i.id for i in inner}}
     for route in config[ROUTES].items:

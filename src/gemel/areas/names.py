@@ -91,7 +91,7 @@ def names_of(areas: Mapping[str, Any]) -> Names:
     for vip in _items(areas, "virtual_ips"):
         key, address = str(vip.get("id")), str(vip.get("address", "")).partition("/")[0]
         vips[key] = address
-        if vip.get("type", "carp") == "carp" or str(vip.get("interface", "")).startswith("vip:"):
+        if _is_shared_address(vip):
             shared[address] = key
     return Names(
         interfaces={**{i: i for i in interfaces}, **{name.lower(): i for i, name in interfaces.items()}},
@@ -103,6 +103,16 @@ def names_of(areas: Mapping[str, Any]) -> Names:
         known_vips=vips,
         known_gateways=gateways,
     )
+
+
+def _is_shared_address(vip: Mapping[str, Any]) -> bool:
+    """Whether both nodes have this VIP, so that rules that synchronise can refer to it; of networks only single
+    addresses.
+    """
+    kind, interface = vip.get("type", "carp"), str(vip.get("interface", ""))
+    if kind not in ("carp", "ipalias") and not str(vip.get("address", "")).endswith(("/32", "/128")):
+        return False
+    return kind in ("carp", "other") or interface.startswith("vip:") or interface == "lo0"
 
 
 def _items(areas: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

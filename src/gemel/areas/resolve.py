@@ -6,7 +6,8 @@ from typing import Any
 from gemel.areas.aliases import ALIASES, Aliases, ranges_of, spans_of
 from gemel.areas.interfaces import INTERFACES, Interfaces
 from gemel.areas.rules import FAMILIES, ICMP_TYPES, Rule
-from gemel.areas.virtual_ips import VIRTUAL_IPS, VirtualIps
+from gemel.areas.virtual_ip import VirtualIps
+from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.config import Config
 from gemel.core.remember import OfEach, OfTogether
 from gemel.rules import ir
@@ -28,13 +29,13 @@ class Resolver:
         self.rule: OfEach[Rule, ir.Rule | None] = OfEach(self._rule)
         """A rule of the list as the compiler takes it; None if a part of it stands for nothing."""
         self.own = tuple(host(a) for i in interfaces if i.enabled for a in i.own)
-        self.vips = tuple(host(v.address) for v in vips.items)
-        self._vip = {v.id: host(v.address) for v in vips.items}
+        self.vips = tuple(host(v.address) for v in vips.items if v.is_present)
+        self._vip = {v.id: host(v.address) if v.is_present else parse_range(v.address) for v in vips.items}
         self._address = {i.id: tuple(host(a) for a in i.own) for i in interfaces}
         self._net = {i.id: tuple(parse_range(str(n)) for n in i.networks) for i in interfaces}
         for vip in vips.items:
             key, net = vips.interface_of(vip), parse_range(str(ip_interface(vip.address).network))
-            if key in self._net and net not in self._net[key]:
+            if vip.is_present and key in self._net and net not in self._net[key]:
                 self._net[key] = (*self._net[key], net)
         self._known: dict[str, ir.Addresses | None] = {"any": None}
         self._there: dict[str, frozenset[int]] = {"any": frozenset((4, 6))}

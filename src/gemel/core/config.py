@@ -67,12 +67,17 @@ def _as_it_is(config: Config) -> Config:
     return config
 
 
+def _as_it_became(_before: Config, after: Config) -> Config:
+    return after
+
+
 @dataclass(frozen=True)
 class Schema:
     """The ordered list of areas, and what can be done with a configuration as a whole.
 
     `names` builds the look-up through which people's words (``SYNC net``) become references, from areas as JSON values.
-    `settled` makes what follows from other areas follow them (a port forward's filter rule), after each edit.
+    `settled` makes what follows from other areas follow them (a port forward's filter rule), after each edit; before
+    that `followed(before, after)` does so where it takes both to know, and refuses what must not go.
     `across` compiles what several areas come to together (the firewall, the settings of Gemel's own daemons);
     `cautions` are warnings about it, asked for when nothing is wrong with the single areas.
     """
@@ -80,6 +85,7 @@ class Schema:
     areas: tuple[Area[Any], ...]
     names: Callable[[Mapping[str, Any]], Any]
     settled: Callable[["Config"], "Config"] = _as_it_is
+    followed: Callable[["Config", "Config"], "Config"] = _as_it_became
     across: tuple[Callable[["Config", NodeState], Iterable[Want]], ...] = ()
     cautions: tuple[Callable[["Config"], Iterable[Problem]], ...] = ()
     _checked: OfTogether[list[Problem]] = field(init=False, repr=False, compare=False)

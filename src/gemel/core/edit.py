@@ -67,7 +67,7 @@ def edited(schema: Schema, config: Config, edit: Edit) -> Edited:
             are the business of ``Schema.check``, later, on the whole.
     """
     found = _edited(schema, config, edit)
-    return Edited(schema.settled(found.config), found.item)
+    return Edited(schema.settled(schema.followed(config, found.config)), found.item)
 
 
 def edited_all(schema: Schema, config: Config, edits: Iterable[Edit]) -> tuple[Config, tuple[str, ...]]:
@@ -76,12 +76,12 @@ def edited_all(schema: Schema, config: Config, edits: Iterable[Edit]) -> tuple[C
     Raises:
         Invalid: as `edited`, for the first that cannot be.
     """
-    items = []
+    items, before = [], config
     for edit in edits:
         found = _edited(schema, config, edit)
         config = found.config
         items.append(found.item)
-    return schema.settled(config), tuple(items)
+    return schema.settled(schema.followed(before, config)), tuple(items)
 
 
 def _edited(schema: Schema, config: Config, edit: Edit) -> Edited:
