@@ -17,8 +17,8 @@ from gemel.flows.sender import Sender
 from gemel.flows.settings import Settings
 from gemel.flows.wire import Malformed
 
-BUSY = 16  # events in one read from which on it pays to let more of them
-GATHER = 0.005  # s
+BUSY = 16  # events within `GATHER` from which on it pays to let more of them gather, and acknowledgements with them
+GATHER = 0.010  # s; every wake-up costs as much as a few states
 AFTER_HANDOVER = 1.0  # s a new master lets pass before it names all its states: packets first
 READS_AT_ONCE = 16  # of 256 events, before the streams have their turn
 LISTING_READS = 8
@@ -43,6 +43,7 @@ class Engine:
         self._listing: Listing | None = None
         self._greeted = False
         self._events_at = 0.0
+        self._burst_at, self._burst = now, 0  # events since then
         events.filter(self.local.program(table.port_id))
         with contextlib.suppress(Overrun):
             for _ in events.read():
@@ -93,9 +94,11 @@ class Engine:
         wanted = {self.listener.socket.fileno(): select.POLLIN}
         if now >= self._events_at:
             wanted[self._events.fileno()] = select.POLLIN
+        gathering = now < self._events_at and self.sender.patient
         for channel in (self.dialer.channel, self.listener.channel, *self.listener.candidates):
             if channel and channel.state != CLOSED:
-                wanted[channel.fileno()] = select.POLLIN | (select.POLLOUT if channel.wants_write else 0)
+                reads = 0 if gathering and channel is self.dialer.channel else select.POLLIN
+                wanted[channel.fileno()] = reads | (select.POLLOUT if channel.wants_write else 0)
         if self._listing and self.sender.takes_listing:
             wanted[self._listing.fileno()] = select.POLLIN
         return wanted
@@ -162,7 +165,10 @@ class Engine:
                     break
         except Overrun:
             self.sender.overrun(now)
-        if BUSY <= total < READS_AT_ONCE * 256:
+        if now - self._burst_at > GATHER:
+            self._burst_at, self._burst = now, 0
+        self._burst += total
+        if BUSY <= self._burst and total < READS_AT_ONCE * 256:
             self._events_at = now + GATHER
         return total
 

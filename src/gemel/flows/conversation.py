@@ -64,7 +64,7 @@ class Conversation:
                 if verb == "update":
                     made.append(request(NEW, 0, index, inject(message).body))
                 elif verb == "create":
-                    _, body, once = inject(message)
+                    body, once = inject(message)
                     made.append(request(NEW, CREATE | EXCL, index, body + once))
                 else:
                     made += self._rare(verb, key, message, index)

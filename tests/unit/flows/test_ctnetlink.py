@@ -35,7 +35,6 @@ def test_quick_path_says_what_thorough_path_says(state, dumped):
     m = listing(state) if dumped else message(state)
     quick, thorough = injection._quick(m), injection._thorough(m)
     assert quick is not None
-    assert quick.key == thorough.key == m[20:72]
     assert quick.once == thorough.once
     assert quick.body[:4] == thorough.body[:4]
     assert table(quick.body, 4, len(quick.body)) == table(thorough.body, 4, len(thorough.body))
