@@ -18,6 +18,10 @@ its entry in ``menu.py`` if it has one. In the function
     visit.show("carp.html", x=x)     renders ``templates/carp.html``, which extends ``base.html`` (blocks title, main)
     visit.go("/status/carp", "Done") after a POST: redirect, with a notice on the next page
 
+A form that comes back with what is wrong in it is a page like any other, and has status 200: browsers report 4xx as a
+failed load. (REST says 409 and 422.) Parts that shall stay true while a page is open say ``data-live="status"``: see
+``static/live.js``.
+
 A POST has been checked for its CSRF token before the function is called; forms in templates say
 ``<form method="post">{{ csrf() }}…``, scripts send the header ``X-CSRF-Token`` (htmx does so by itself, see
 ``base.html``). `Refused` and `Unreachable` may be let through: the visitor gets a page that says so, or the log-in. No

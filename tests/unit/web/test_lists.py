@@ -53,7 +53,7 @@ def test_a_place_that_is_no_number_is_said(there: tuple[Agent, Browser]) -> None
     agent, browser = there
     browser.get(LAN)
     page = browser.post(LAN, do="move-to:number", id=["r2"], number="three")
-    assert page.status == 409 and "at:NUMBER" in page.words
+    assert page.status == 200 and "at:NUMBER" in page.words
     assert order(agent) == "r1 r2 r3 r4 r5"
 
 
@@ -92,7 +92,7 @@ def test_what_is_wrong_with_a_separator_stands_beside_its_field(there: tuple[Age
     _, browser = there
     browser.get("/firewall/rules/separators/new?if=lan")
     page = browser.post("/firewall/rules/separators/new?if=lan", title="x" * 500, color="blue")
-    assert page.status == 422 and "120" in page.wrong("title")
+    assert page.status == 200 and "120" in page.wrong("title")
     assert page.value("title") == "x" * 500
 
 

@@ -83,13 +83,13 @@ class AreaPages:
             return self._act(visit)
         return self._listed(visit)
 
-    def _listed(self, visit: Visit, status: int = 200, wrong: Wrong = NOTHING_WRONG) -> Response:
+    def _listed(self, visit: Visit, wrong: Wrong = NOTHING_WRONG) -> Response:
         group = self.area.grouped_by
         tabs = self._tabs(visit)
         chosen = (visit.query.get("if") or (tabs[0][0] if tabs else "")) if group else ""
         shown = shelf(visit, self.area, looked(self.address, visit.query, chosen), (group,) if group else ())
         return visit.show(
-            self.list_template, status, area=self.area, shelf=shown, tabs=tabs, group=chosen, wrong=wrong,
+            self.list_template, area=self.area, shelf=shown, tabs=tabs, group=chosen, wrong=wrong,
             path=title(self.area.name, self.area.label), page_tabs=TABS.get(self.area.name, ()),
             address=self.address, **self.around(visit),
         )  # fmt: skip
@@ -119,7 +119,7 @@ class AreaPages:
         try:
             changed = visit.ask(Change(tuple(orders)))
         except Refused as no:
-            return self._listed(visit, 409, refused(no, self.area.name, ()))
+            return self._listed(visit, refused(no, self.area.name, ()))
         return visit.go(back, said(changed), changed.warnings)
 
     def _moved(self, items: Sequence[str], position: str) -> Sequence[EditOrder]:
@@ -177,7 +177,7 @@ class AreaPages:
         values, wrong = read(fields.values(), visit.form, editing=found is not None)
         etag = visit.form.get("etag")
         if wrong:
-            return self._form(visit, key, fields, values, etag, beside(wrong, self.area.name, fields), 422)
+            return self._form(visit, key, fields, values, etag, beside(wrong, self.area.name, fields))
         meant = self.meant(visit, values)
         try:
             if found is None:
@@ -186,7 +186,7 @@ class AreaPages:
                 order = EditOrder(self.area.name, "set", key, meant, etag=etag)
             changed = visit.ask(Change((order,)))
         except Refused as no:
-            return self._form(visit, key, fields, values, etag, refused(no, self.area.name, fields), 422)
+            return self._form(visit, key, fields, values, etag, refused(no, self.area.name, fields))
         return visit.go(self._list_of(meant), said(changed), changed.warnings)
 
     def _position(self, visit: Visit) -> str:
@@ -200,12 +200,12 @@ class AreaPages:
 
     def _form(
         self, visit: Visit, key: str, fields: Mapping[str, Field], values: dict[str, Any], etag: str,
-        wrong: Wrong = NOTHING_WRONG, status: int = 200,
+        wrong: Wrong = NOTHING_WRONG,
     ) -> Response:  # fmt: skip
         if "password_hash" in values:
             values = {**values, "password": values["password_hash"]}
         return visit.show(
-            self.form_template, status, area=self.area, fields=fields, values={**defaults(fields), **values},
+            self.form_template, area=self.area, fields=fields, values={**defaults(fields), **values},
             etag=etag, wrong=wrong, key=key, new=key == NEW, address=visit.address, back=self._list_of(values),
             path=self.way(key, values),
             page_tabs=TABS.get(self.area.name, ()), **self.beside_form(visit, values),
@@ -233,20 +233,20 @@ class AreaPages:
         values, wrong = read(fields.values(), visit.form, editing=True)
         etag = visit.form.get("etag")
         if wrong:
-            return self._settings(visit, fields, values, etag, back, beside(wrong, self.area.name, fields), 422)
+            return self._settings(visit, fields, values, etag, back, beside(wrong, self.area.name, fields))
         try:
             changed = visit.ask(Change((EditOrder(self.area.name, "set", "", values, etag=etag),)))
         except Refused as no:
-            return self._settings(visit, fields, values, etag, back, refused(no, self.area.name, fields), 422)
+            return self._settings(visit, fields, values, etag, back, refused(no, self.area.name, fields))
         return visit.go(back, said(changed), changed.warnings)
 
     def _settings(
         self, visit: Visit, fields: Mapping[str, Field], values: Mapping[str, Any], etag: str, back: str,
-        wrong: Wrong = NOTHING_WRONG, status: int = 200,
+        wrong: Wrong = NOTHING_WRONG,
     ) -> Response:  # fmt: skip
         path = title(self.area.name, self.area.label)
         return visit.show(
-            self.form_template if self.item is None else "form.html", status, area=self.area, fields=fields,
+            self.form_template if self.item is None else "form.html", area=self.area, fields=fields,
             values={**defaults(fields), **values}, etag=etag, wrong=wrong, key="", new=False, address=visit.address,
             back=back if self.item else "", path=path if self.item is None else (*path, "Settings"),
             page_tabs=TABS.get(self.area.name, ()), **self.beside_form(visit, values),

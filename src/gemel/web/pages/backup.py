@@ -29,7 +29,7 @@ def backup(visit: Visit) -> Response:
         else:
             text = f"The configuration of the file runs as revision {applied.revision}."
             return visit.go(PLACE, text, applied.warnings)
-    return visit.show("backup.html", 409 if wrong else 200, wrong=wrong)
+    return visit.show("backup.html", wrong=wrong)
 
 
 def download(visit: Visit) -> Response:

@@ -93,7 +93,7 @@ def _shown(visit: Visit, wrong: Wrong) -> Response:
     lines = [line(c) for c in report.changes[:MOST_SHOWN]]
     problems: tuple[Finding, ...] = report.problems
     return visit.show(
-        "changes_part.html" if visit.is_part else "changes.html", 409 if wrong else 200, lines=lines,
+        "changes_part.html" if visit.is_part else "changes.html", lines=lines,
         more=len(report.changes) - len(lines), problems=problems, authors=report.authors, wrong=wrong,
     )  # fmt: skip
 

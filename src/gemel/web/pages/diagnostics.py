@@ -38,7 +38,7 @@ def ping(visit: Visit) -> Response:
     known = _sources(visit)
     sources = (Option("", "Automatic (as the route has it)"), *(Option(k, t) for k, t, _ in known))
     return visit.show(
-        "ping.html", 422 if wrong else 200, wrong=wrong, values=values, sources=sources, families=_families,
+        "ping.html", wrong=wrong, values=values, sources=sources, families=_families,
         run=_run(visit, "ping"), here=PING, most=MOST_PINGS,
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def capture(visit: Visit) -> Response:
         wrong = answer
     interfaces = tuple(Option(k, t) for k, t, _ in _sources(visit) if not k.startswith("vip:"))
     return visit.show(
-        "capture.html", 422 if wrong else 200, wrong=wrong, values=values, interfaces=interfaces, families=_families,
+        "capture.html", wrong=wrong, values=values, interfaces=interfaces, families=_families,
         protocols=_protocols, run=_run(visit, "capture"), here=CAPTURE, most=MOST_PACKETS, longest=LONGEST_CAPTURE,
     )  # fmt: skip
 

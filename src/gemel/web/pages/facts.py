@@ -114,7 +114,7 @@ def shown(visit: Visit, fact: Fact[Any]) -> Response:
     choices = {"log": answer.pop("processes", ())} if fact.name == "log" else {}
     lines = rows if rows and isinstance(rows[0], str) else ()
     return visit.show(
-        "fact.html", 422 if wrong else 200, fact=fact, options=options, wrong=wrong, lines=lines, asides=asides(answer),
+        "fact.html", fact=fact, options=options, wrong=wrong, lines=lines, asides=asides(answer),
         rows=() if lines else table(fact.columns, rows), tabs=fact_tabs(fact), here=fact_place(fact),
         numeric=NUMERIC, choices=choices,
     )  # fmt: skip

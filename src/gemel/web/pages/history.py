@@ -27,7 +27,7 @@ def history(visit: Visit) -> Response:
     page = max(1, visit.query.number("page", 1))
     shown = heads[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
     older = page + 1 if len(heads) > page * ON_A_PAGE else 0
-    return visit.show("history.html", 409 if wrong else 200, heads=shown, page=page, older=older, wrong=wrong)
+    return visit.show("history.html", heads=shown, page=page, older=older, wrong=wrong)
 
 
 def compare(visit: Visit) -> Response:

@@ -54,7 +54,7 @@ class InterfacePages(AreaPages):
         try:
             changed = visit.ask(Change((order,), True, f"assigned {visit.form.get('device')[:15]}"))
         except Refused as no:
-            return self._listed(visit, 422, refused(no, self.area.name, ()))
+            return self._listed(visit, refused(no, self.area.name, ()))
         name = changed.items[0].upper()
         return visit.go(self.address, f"Interface has been added: configure it on its page, {name}.", changed.warnings)
 

@@ -61,7 +61,7 @@ class OutboundPages(AreaPages):
         try:
             changed = visit.ask(Change((EditOrder(self.area.name, "set", "", {"mode": visit.form.get("mode")}),)))
         except Refused as no:
-            return self._listed(visit, 422, refused(no, self.area.name, ()))
+            return self._listed(visit, refused(no, self.area.name, ()))
         return visit.go(self.address, said(changed), changed.warnings)
 
 

@@ -25,7 +25,7 @@ def scan(visit: Visit) -> Response:
             wrong = refused(no, "", ())
     there = [(key, name) for key, name, enabled in visit.frame.interfaces if enabled]
     return visit.show(
-        "carp_scan.html", 422 if wrong else 200, wrong=wrong, values=values, found=found, verdict=verdict,
+        "carp_scan.html", wrong=wrong, values=values, found=found, verdict=verdict,
         interfaces=tuple(Option(k, n) for k, n in there), names=dict(there), here=PLACE,
         seconds=tuple(Option(v, w) for v, w in SECONDS), some=SOME_FREE,
     )  # fmt: skip

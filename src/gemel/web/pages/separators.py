@@ -50,7 +50,7 @@ class SeparatorPages:
         try:
             changed = visit.ask(Change((order,)))
         except Refused as no:
-            return self._form(visit, key, said_values, refused(no, self._area.name, FIELDS), 422)
+            return self._form(visit, key, said_values, refused(no, self._area.name, FIELDS))
         return visit.go(self._list(visit), said(changed), changed.warnings)
 
     def _there(self, visit: Visit, key: str) -> dict[str, Any] | None:

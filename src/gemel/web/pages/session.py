@@ -53,7 +53,7 @@ def password(visit: Visit) -> Response:
                 wrong = refused(no, "", ("password",))
             else:
                 return visit.go("/login")
-    return visit.show("password.html", 422 if wrong else 200, wrong=wrong)
+    return visit.show("password.html", wrong=wrong)
 
 
 PAGES = (
