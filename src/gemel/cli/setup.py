@@ -18,6 +18,9 @@ def first_boot(
     lan: Annotated[str, typer.Option(help="Network device of the local network.")],
     lan_address: Annotated[str, typer.Option(help="Its address with mask, for example 192.168.1.2/24.")],
     wan_gateway: Annotated[str, typer.Option(help="The router on WAN; empty for none.")] = "",
+    gui_address: Annotated[
+        str, typer.Option(help="Where people reach this node's pages; empty: the LAN address.")
+    ] = "",
     password_stdin: PasswordStdin = False,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +32,11 @@ def first_boot(
         fail("give the admin's password on standard input, with --password-stdin")
     password = read_password()
     changed = call(
-        Change(tuple(_answers(hostname, wan, wan_address, wan_gateway, lan, lan_address)), True, "first boot")
+        Change(
+            (*_named(hostname, gui_address), *_answers(wan, wan_address, wan_gateway, lan, lan_address)),
+            True,
+            "first boot",
+        )
     )
     call(SetPassword("admin", password))
     if as_json:
@@ -39,10 +46,12 @@ def first_boot(
     print_findings(changed.warnings)
 
 
-def _answers(
-    hostname: str, wan: str, wan_address: str, wan_gateway: str, lan: str, lan_address: str
-) -> list[EditOrder]:
-    orders = [EditOrder("system", "set", "", {"hostname": hostname})]
+def _named(hostname: str, gui_address: str) -> list[EditOrder]:
+    return [EditOrder("system", "set", "", {"hostname": hostname, "web_address": gui_address})]
+
+
+def _answers(wan: str, wan_address: str, wan_gateway: str, lan: str, lan_address: str) -> list[EditOrder]:
+    orders = []
     for key, device, address in (("wan", wan, wan_address), ("lan", lan, lan_address)):
         values = {"id": key, "device": device, "description": key.upper(), "enabled": True, "ipv4": address}
         orders.append(EditOrder("interfaces", "add", "", values))

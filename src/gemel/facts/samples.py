@@ -12,7 +12,7 @@ KEPT = 600  # seconds of samples
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One look: `at` in monotonic seconds; `octets` is device -> (received, sent) since the device came up; `moved` are
-    the states sent to and received from the peer so far.
+    the states sent to and received from the peer so far; `peer_states` how many the peer says it has.
     """
 
     at: float
@@ -20,6 +20,7 @@ class Sample:
     states: int = 0
     moved: tuple[int, int] = (0, 0)
     lag_ms: float | None = None
+    peer_states: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Graphs:
     out: tuple[float, ...]
     into: tuple[float, ...]
     lag_ms: tuple[float | None, ...]
+    peer_states: tuple[int | None, ...] = ()
 
 
 def _graphs(sources: Sources, options: Options) -> Graphs:
@@ -78,6 +80,7 @@ def _graphs(sources: Sources, options: Options) -> Graphs:
         tuple(r.moved[0] for r in each),
         tuple(r.moved[1] for r in each),
         tuple(after.lag_ms for _, after in pairs),
+        tuple(after.peer_states for _, after in pairs),
     )
 
 

@@ -1,12 +1,14 @@
 """Role changes with their causes, and how long nobody was master, as far as this node can know."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gemel.core.event import KINDS, ROLE, Event
 from gemel.facts.fact import FILTER, LIMIT, Column, Fact, Option, Options, Sources, matches, number
 
+SAME = 0.3  # seconds by which two reports of one role change may differ, as each is computed from two clocks
 MARGIN = 0.5  # seconds beyond the silence that a backup must have been one, so that there was a master to miss
 _SILENCE = re.compile(r"no advert for (?P<seconds>\d+\.\d+) s|no heartbeat for (?P<ms>\d+) ms")
 
@@ -15,6 +17,7 @@ _SILENCE = re.compile(r"no advert for (?P<seconds>\d+\.\d+) s|no heartbeat for (
 class Transition:
     """One role change. `outage` is how long, in seconds, no master was heard before this node took over: 0 where the
     role was handed over, None where nobody can know (it gave the role away, or there was no master before).
+    `steps` are what it came to, in their order, and the milliseconds that each took.
     """
 
     at: float
@@ -23,6 +26,7 @@ class Transition:
     after: str
     cause: str
     outage: float | None
+    steps: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,29 @@ def transition_of(event: Event) -> Transition:
     outage = data.get("outage")
     return Transition(
         event.at, event.subject, str(data.get("before", "")), str(data.get("after", "")), str(data.get("reason", "")),
-        float(outage) if isinstance(outage, int | float) else None,
+        float(outage) if isinstance(outage, int | float) else None, _steps(data.get("steps")),
     )  # fmt: skip
+
+
+def _steps(said: Any) -> dict[str, float]:
+    return {str(s["name"]): float(s["ms"]) for s in said or ()}
+
+
+def _completed(event: Event, now: Iterable[Mapping[str, Any]]) -> Event:
+    """The event with the steps that carpd tells now: it was remembered when the first of them were done."""
+    data = event.data
+    key = tuple(data.get(name) for name in ("interface", "vhid", "before", "after"))
+    for one in now:
+        same = tuple(one.get(name) for name in ("interface", "vhid", "before", "after")) == key
+        if same and abs(one["at"] - event.at) < SAME and len(one.get("steps", ())) > len(data.get("steps") or ()):
+            return replace(event, data={**data, "steps": one["steps"]})
+    return event
 
 
 def _transitions(sources: Sources, options: Options) -> Transitions:
     events: Iterable[Event] = sources["events"]
-    rows = (transition_of(e) for e in events if e.kind == ROLE)
+    fresh = sources["status"]["transitions"]
+    rows = (transition_of(_completed(e, fresh)) for e in events if e.kind == ROLE)
     wanted = options.get("filter", "")
     found = [r for r in rows if matches(f"{r.name} {r.before} {r.after} {r.cause}", wanted)]
     return Transitions(tuple(found[: number(options, "limit", 100, 1000)]))
@@ -73,7 +93,7 @@ TRANSITIONS = Fact(
     help="When this node became MASTER or BACKUP, why, and how long no master was heard before.",
     shape=Transitions,
     read=_transitions,
-    sources=("events",),
+    sources=("events", "status"),
     columns=(
         Column("at", "When", "time"),
         Column("name", "Virtual IP"),
@@ -81,6 +101,7 @@ TRANSITIONS = Fact(
         Column("after", "To", "state"),
         Column("cause", "Why"),
         Column("outage", "Without a master", "seconds"),
+        Column("steps", "Steps (ms)"),
     ),
     options=(FILTER, LIMIT),
 )

@@ -136,7 +136,7 @@ class Lab:
         self.cli(
             node, "first-boot", "--hostname", node,
             "--wan", "wan", "--wan-address", plan.wan, "--wan-gateway", WAN_GATEWAY,
-            "--lan", "lan", "--lan-address", plan.lan, "--password-stdin",
+            "--lan", "lan", "--lan-address", plan.lan, "--gui-address", self.web(node), "--password-stdin",
             text=self.password + "\n",
         )
 

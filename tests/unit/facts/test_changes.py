@@ -66,8 +66,18 @@ def test_how_long_nobody_was_master(cause: str, after: str, held: float | None, 
 
 def test_the_fact_shows_causes_and_durations() -> None:
     events = list(reversed(RoleWatch().new(STORY, WORDS, BOOT)))
-    answer = TRANSITIONS.read({"events": events}, {"filter": "advert", "limit": "5"})
+    answer = TRANSITIONS.read({"events": events, "status": {"transitions": []}}, {"filter": "advert", "limit": "5"})
     assert [(r.name, r.after, r.outage) for r in answer.rows] == [("LAN@1", "MASTER", 3.0)]
+
+
+def test_steps_that_were_done_after_the_change_was_remembered_are_shown() -> None:
+    early = [STORY[0], {**STORY[1], "steps": [{"name": "advert", "ms": 0.2}]}]
+    events = list(reversed(RoleWatch().new(early, WORDS, BOOT)))
+    now = {**STORY[1], "steps": [{"name": "advert", "ms": 0.2}, {"name": "announced", "ms": 1.5}]}
+    [row] = TRANSITIONS.read({"events": events, "status": {"transitions": [now]}}, {"filter": "advert"}).rows
+    assert row.steps == {"advert": 0.2, "announced": 1.5}
+    [row] = TRANSITIONS.read({"events": events, "status": {"transitions": []}}, {"filter": "advert"}).rows
+    assert row.steps == {"advert": 0.2}
 
 
 def test_a_problem_comes_and_goes_once_however_its_figures_move() -> None:

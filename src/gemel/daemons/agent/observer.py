@@ -187,7 +187,7 @@ class Observer:
         flows = self._flows or {}
         sample = Sample(
             time.monotonic(), octets(), flows.get("states", 0), (flows.get("sent", 0), flows.get("received", 0)),
-            status["state_sync"]["lag_ms"],
+            status["state_sync"]["lag_ms"], _peer_states(status),
         )  # fmt: skip
         with self._changed:
             self._samples.append(sample)
@@ -208,3 +208,10 @@ class Observer:
         if events:
             self._store.add(events)
             self._told(events)
+
+
+def _peer_states(status: Status) -> int | None:
+    """How many states the peer has, None where it does not say so now."""
+    peer = status.get("peer")
+    said = peer["status"] if peer and peer["reachable"] else None
+    return said["state_sync"]["states"] if said else None

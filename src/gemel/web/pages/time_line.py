@@ -66,7 +66,8 @@ def time_line(transitions: Iterable[Mapping[str, Any]], now: float) -> TimeLine 
 
 def _pieces(rows: list[Mapping[str, Any]], begin: float, now: float) -> Iterable[Piece]:
     ends = [(float(t["at"]), str(t["after"]), str(t["cause"])) for t in rows]
-    spans = [(begin, ends[0][0], str(rows[0]["before"]), "")]
+    first = str(rows[0]["before"])
+    spans = [] if first == "INIT" else [(begin, ends[0][0], first, "")]  # it may have been off before
     spans += [(at, nxt[0], state, cause) for (at, state, cause), nxt in pairwise(ends)]
     spans.append((*_last(ends[-1], now), ends[-1][1], ends[-1][2]))
     for start, end, state, cause in spans:

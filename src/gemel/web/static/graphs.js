@@ -11,7 +11,8 @@
     while (Math.abs(value) >= step && power < units.length - 1) { value /= step; power += 1; }
     return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
   };
-  const bits = (bytes) => scaled(bytes * 8, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"], 1000);
+  const eight = (octets) => octets?.map((n) => n * 8);
+  const bits = (n) => scaled(n, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"], 1000);
   const count = (n) => scaled(n, ["", "k", "M"], 1000).trim();
   const rate = (n) => `${count(n)}/s`;
   const ms = (n) => `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`;
@@ -19,7 +20,7 @@
   // name -> its series: label, which figures, dashed or not; and how a value is said. Told apart by dashes as well as
   // by colour.
   const KINDS = {
-    traffic: { say: bits, series: (key) => [["In", (f) => f.received?.[key]], ["Out", (f) => f.sent?.[key]]] },
+    traffic: { say: bits, series: (key) => [["In", (f) => eight(f.received?.[key])], ["Out", (f) => eight(f.sent?.[key])]] },
     states: { say: count, series: () => [["States", (f) => f.states]] },
     sync: { say: rate, series: () => [["Sent", (f) => f.out], ["Received", (f) => f.into]] },
     lag: { say: ms, series: () => [["Lag", (f) => f.lag_ms]] },
@@ -27,7 +28,7 @@
 
   const style = (name, fallback) => getComputedStyle(document.documentElement).getPropertyValue(name).trim() || fallback;
   const dark = () => document.documentElement.getAttribute("data-bs-theme") === "dark";
-  const time = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
+  const time = (seconds) => new Date(seconds * 1000).toLocaleTimeString("sv");
 
   class Graph {
     constructor(figure, seconds) {
@@ -81,7 +82,7 @@
         width: place.clientWidth, height: 160, cursor: { y: false, drag: { x: false, y: false } }, legend: { show: false },
         scales: { x: { time: true, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 1)] } },
         axes: [
-          { ...axis, space: 90, values: (u, ticks) => ticks.map((t) => (end && time(t))) },
+          { ...axis, space: 90, size: 28, values: (u, ticks) => ticks.map((t) => (end && time(t))) },
           { ...axis, size: 78, values: (u, ticks) => ticks.map((t) => this.kind.say(t)) },
         ],
         series: [{}, ...this.series.map(([label], n) => ({
