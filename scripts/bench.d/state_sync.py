@@ -3,10 +3,10 @@
 
     sudo .venv/bin/python scripts/bench.d/state_sync.py [--only WORD] [--runs N] [--quick]
 
-New flows with source NAT are made on one node, one at a time as packets do. At a steady 10,000 a second: what both daemons
-together use of the processors for each flow (user and system), and how long until the other kernel has it (median of N
-runs, default 5). As fast as it goes: how many arrive in a second, how many never do. Then a bulk to a node that joins, and
-proportional memory. Gemel's stream is TLS 1.3, conntrackd's is plain UDP. About five minutes.
+New flows with source NAT are made on one node, one at a time as packets do. At a steady 10,000 a second: what both
+daemons together use of the processors for each flow (user and system), and how long until the other kernel has it
+(median of N runs, default 5). As fast as it goes: how many arrive in a second, how many never do. Then a bulk to a node
+that joins, and proportional memory. Gemel's stream is TLS 1.3, conntrackd's is plain UDP. About five minutes.
 
 It works in namespaces of its own; `nf_conntrack_max` is raised for the run, since all namespaces share it.
 """
@@ -29,10 +29,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from tests.lab.flow_bench import SYNC, Bench, eventually, in_namespace, translated_flow  # noqa: E402
+
 from gemel.control.flowd import RoleChanged  # noqa: E402
 from gemel.effects.conntrack import Events, Table  # noqa: E402
 from gemel.flows.ctnetlink import CREATE, EXCL, NEW, request  # noqa: E402
-from tests.lab.flow_bench import SYNC, Bench, eventually, in_namespace, translated_flow  # noqa: E402
 
 STEADY = 10_000  # new flows a second
 EVERY = 64  # one flow in so many is timed
@@ -225,7 +226,8 @@ def flows(peer: Peer, count: int, rate: float = 0.0) -> dict[str, float]:
             arrived, changed = now, time.monotonic()
         time.sleep(0.01)
     sender, receiver = ((cpu(peer.pid(node)) - was) / count * 1e6 for node, was in zip("ab", used, strict=True))
-    return {"sender": sender, "receiver": receiver, "rate": arrived / (changed - began), "lost": max(0, count - arrived)}
+    seconds, lost = changed - began, max(0, count - arrived)
+    return {"sender": sender, "receiver": receiver, "rate": arrived / seconds, "lost": lost}
 
 
 def lags(peer: Peer, count: int, rate: float) -> list[float]:
@@ -272,7 +274,8 @@ def measure(kind: type[Peer], runs: int, quick: bool) -> dict[str, str]:
             figures[f"{count:,} flows, as fast as it goes: lost"] = f"{seen['lost']:,.0f}"
             if count != 100_000:
                 figures[f"{count:,} states: memory, MiB (sender, receiver)"] = memories(peer)
-                figures[f"{count:,} states: bulk to a joining node, s"] = f"{bulk(peer, peer.bench.count('a') - 50):.2f}"
+                seconds = bulk(peer, peer.bench.count("a") - 50)
+                figures[f"{count:,} states: bulk to a joining node, s"] = f"{seconds:.2f}"
                 figures[f"{count:,} states: memory after it, MiB"] = memories(peer)
             empty(peer)
         p50, p99 = [], []
