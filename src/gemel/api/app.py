@@ -1,18 +1,24 @@
 """The application below /api/v1."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel import __version__
-from gemel.api import areas, diagnostics, events, facts, verbs
-from gemel.api.asking import SessionOf, Wrong, refusal
+from gemel.api import accounts, areas, diagnostics, events, facts, verbs
+from gemel.api.asking import Guard, SessionOf, Wrong, refusal
 from gemel.control.door import Ask
 
 DESCRIPTION = """Everything that the pages do. Changes are pending until `POST /apply`; add `?apply=true` to make one
-real at once. Log in with `POST /login` and send the token as Bearer, or use the pages' own session with the header
-X-CSRF-Token."""
+real at once. Send an API key of System > User Manager, or the token that `POST /login` gives, as Bearer; or an API key
+as X-API-Key; or use the pages' own session with the header X-CSRF-Token."""
+WAYS_IN = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or the token of a login."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
 
 
 def app(ask: Ask, session_of: SessionOf) -> FastAPI:
@@ -22,6 +28,7 @@ def app(ask: Ask, session_of: SessionOf) -> FastAPI:
         title="Gemel", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
         servers=[{"url": "/api/v1"}], root_path_in_servers=False,
     )  # fmt: skip
+    accounts.add(api, ask, session_of)
     verbs.add(api, ask, session_of)
     areas.add(api, ask, session_of)
     facts.add(api, ask, session_of)
@@ -42,4 +49,21 @@ def app(ask: Ask, session_of: SessionOf) -> FastAPI:
     async def not_there(_request: Request, _error: Exception) -> Response:
         return refusal(404, "there is no such address")
 
+    api.add_middleware(Guard, session_of=session_of, public=accounts.PUBLIC)
+    describe = api.openapi
+
+    def described() -> dict[str, Any]:
+        return api.openapi_schema or _with_ways_in(describe())
+
+    api.openapi = described  # type: ignore[method-assign]
     return api
+
+
+def _with_ways_in(said: dict[str, Any]) -> dict[str, Any]:
+    """The description with what each call needs to come in."""
+    said["components"]["securitySchemes"] = WAYS_IN
+    said["security"] = [{name: []} for name in WAYS_IN]
+    for path in accounts.PUBLIC:
+        for call in said["paths"][path].values():
+            call["security"] = []
+    return said

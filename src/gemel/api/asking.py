@@ -2,12 +2,13 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemel.api.replies import NotThere, Stale, status_of
 from gemel.control.door import Ask, Question, Refused, Unreachable
@@ -56,6 +57,22 @@ def failed(error: Refused | Unreachable) -> Response:
     if isinstance(error, Refused):
         return refusal(status_of(error), str(error), error.problems)
     return refusal(503, "the agent does not answer; it is being started, or has stopped")
+
+
+class Guard:
+    """Around the application: who comes without a session hears that, and nothing of what is behind the door."""
+
+    def __init__(self, inner: ASGIApp, session_of: SessionOf, public: Collection[str]) -> None:
+        self._inner = inner
+        self._session_of = session_of
+        self._public = public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "http" and path not in self._public and not self._session_of(Request(scope)):
+            await no_session()(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
 
 
 async def answered(ask: Ask, token: str, work: Callable[[Asker], Any], public: bool = False) -> Response:

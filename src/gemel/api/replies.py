@@ -40,22 +40,6 @@ class Applied(BaseModel):
     warnings: list[Problem]
 
 
-class Login(BaseModel):
-    """Whose session is asked for."""
-
-    username: str
-    password: str
-
-
-class Session(BaseModel):
-    """A session: its token is sent as ``Authorization: Bearer TOKEN``; valid for `seconds` after each use."""
-
-    token: str
-    username: str
-    privileges: list[str]
-    seconds: int
-
-
 class Difference(BaseModel):
     """One difference, in stored values and in people's words."""
 

@@ -1,4 +1,4 @@
-"""What is not one area's: sessions, pending changes, revisions, the whole configuration, status, and the cluster."""
+"""What is not one area's: pending changes, revisions, the whole configuration, status, and the cluster."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from gemel.api import replies
 from gemel.api.asking import Asker, SessionOf, answered, body_of
 from gemel.api.replies import NotThere, errors
 from gemel.control import agent
-from gemel.control.door import Ask, Refused
+from gemel.control.door import Ask
 
 ANYTHING = {"application/json": {"schema": {"type": "object"}}}
 Number = Annotated[int, Path(ge=1, le=2**53)]
@@ -31,41 +31,39 @@ class Switch(BaseModel):
     on: bool
 
 
+class HandOver(BaseModel):
+    """`force`: also when the other node might not take over."""
+
+    force: bool = False
+
+
+class Reason(BaseModel):
+    """A reason to stand back, as `demotion` of the status names it; empty: all that hold now."""
+
+    reason: str = Field("", max_length=200)
+
+
+class Fingerprints(BaseModel):
+    """Of certificates: this node's, its GUI's, the peer's if it is pinned, and the one that is expected of it."""
+
+    node: str
+    web: str
+    peer: str | None
+    expected: str | None
+
+
+class Fingerprint(BaseModel):
+    """Of the peer's certificate, 32 pairs of hexadecimal digits; empty: forget the pinned one."""
+
+    fingerprint: str = Field(max_length=200)
+
+
 def add(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
     """Give the application these routes."""
-    _add_sessions(api, ask, session_of)
     _add_changes(api, ask, session_of)
     _add_revisions(api, ask, session_of)
     _add_cluster(api, ask, session_of)
-
-
-def _add_sessions(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
-    @api.post(
-        "/login", tags=["Session"], operation_id="login", response_model=None,
-        responses={200: {"model": replies.Session}, **errors(422)}, summary="Trade name and password for a session.",
-    )  # fmt: skip
-    async def login(request: Request, given: replies.Login) -> Response:
-        remote = request.client.host if request.client else ""
-
-        def work(to: Asker) -> agent.Session:
-            try:
-                return to(agent.Login(given.username, given.password, remote))
-            except Refused as no:
-                problem = {"path": agent.NO_SESSION, "text": str(no), "level": "error"}
-                raise Refused(str(no), [problem]) from None
-
-        return await answered(ask, "", work, public=True)
-
-    @api.post("/password", tags=["Session"], operation_id="password", response_model=None, status_code=204,
-              responses=errors(409, 422), summary="Give an account a new password; its sessions end.")  # fmt: skip
-    async def password(request: Request, given: replies.Login) -> Response:
-        asked = agent.SetPassword(given.username, given.password, session_of(request))
-        return await answered(ask, asked.token, lambda to: to(asked))
-
-    @api.post("/logout", tags=["Session"], operation_id="logout", response_model=None, status_code=204,
-              responses=errors(), summary="End this session.")  # fmt: skip
-    async def logout(request: Request) -> Response:
-        return await answered(ask, session_of(request), lambda to: to(agent.Logout(to.token)))
+    _add_trust(api, ask, session_of)
 
 
 def _add_changes(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
@@ -162,3 +160,36 @@ def _add_cluster(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
               responses=errors(409), summary="Push the configuration to the peer now.")  # fmt: skip
     async def sync(request: Request) -> Response:
         return await answered(ask, session_of(request), lambda to: to(agent.SyncNow(to.token)))
+
+    @api.post("/resync", tags=["Cluster"], operation_id="resync", response_model=None, status_code=204,
+              responses=errors(409), summary="Send all states to the peer again.")  # fmt: skip
+    async def resync(request: Request) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.ResyncStates(to.token)))
+
+    @api.post(
+        "/failover", tags=["Cluster"], operation_id="failover", response_model=None, status_code=204,
+        responses=errors(409, 422), summary="Hand all virtual IPs over to the other node.",
+        description="Enters persistent CARP maintenance mode, which `POST /maintenance` leaves. 409 with the reasons "
+        "where the other node might not take over, unless `force`.",
+    )  # fmt: skip
+    async def failover(request: Request, wanted: HandOver) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.FailOver(wanted.force, to.token)))
+
+    @api.post("/demotion/reset", tags=["Cluster"], operation_id="reset_demotion", response_model=None,
+              responses={200: {"model": dict[str, int]}, **errors(409, 422)},
+              summary="No longer count reasons to stand back; the answer is what counted.")  # fmt: skip
+    async def reset_demotion(request: Request, which: Reason) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.ResetDemotion(which.reason, to.token)))
+
+
+def _add_trust(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.get("/peer", tags=["Cluster"], operation_id="fingerprints", response_model=None,
+             responses={200: {"model": Fingerprints}, **errors()},
+             summary="Certificates' fingerprints, for comparison by eye.")  # fmt: skip
+    async def fingerprints(request: Request) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.AskFingerprints(to.token)))
+
+    @api.put("/peer", tags=["Cluster"], operation_id="pin_peer", response_model=None, status_code=204,
+             responses=errors(409, 422), summary="Trust the peer with this fingerprint, or forget it.")  # fmt: skip
+    async def pin(request: Request, whom: Fingerprint) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.PinPeer(whom.fingerprint, to.token)))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.control.agent import KEY_PREFIX
+
 COOKIE = "__Host-gemel"
 """The prefix makes browsers insist on Secure, on the whole path, and on no other host (RFC 6265bis §4.1.3.2)."""
 
@@ -26,6 +28,7 @@ HEADERS = {
 
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
+KEY_HEADER = "x-api-key"
 WATCHING_HEADER = "x-gemel-watching"
 """Set by scripts that load parts of a page again without a person: no reason to keep a session open."""
 
@@ -67,15 +70,24 @@ def guarded(response: Response, store: bool = False) -> Response:
     return response
 
 
+def cookie_session(request: Request) -> str:
+    """The session in our cookie. An API key is none: browsers send cookies by themselves, keys are sent on purpose."""
+    token = request.cookies.get(COOKIE, "")
+    return "" if token.startswith(KEY_PREFIX) else token
+
+
 def session_of(request: Request) -> str:
-    """The session of a request that is no page's: a token as Bearer, or our cookie together with the CSRF token.
+    """The session of a request that is no page's: a token or an API key as Bearer, an API key in its own header, or our
+    cookie together with the CSRF token.
 
     Empty where there is none, or where a change might have come from another site.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    token = request.cookies.get(COOKIE, "")
+    if key := request.headers.get(KEY_HEADER, "").strip():
+        return key if key.startswith(KEY_PREFIX) else ""
+    token = cookie_session(request)
     if request.method in ("GET", "HEAD"):
         return token
     ours = same_site(request.headers) and is_csrf_token(token, request.headers.get(TOKEN_HEADER, ""))

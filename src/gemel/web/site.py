@@ -19,10 +19,10 @@ from gemel.web.body import Unreadable, read_body
 from gemel.web.files import STATIC, Files
 from gemel.web.furniture import furniture
 from gemel.web.security import (
-    COOKIE,
     TOKEN_FIELD,
     TOKEN_HEADER,
     WATCHING_HEADER,
+    cookie_session,
     forget_session,
     guarded,
     is_csrf_token,
@@ -85,7 +85,7 @@ class Site:
             method=request.method, address=address, path=dict(request.path_params),
             query=Fields.parsed(request.url.query[:100_000]), form=form,
             headers={k: v for k, v in request.headers.items() if k in HEADERS},
-            remote=request.client.host if request.client else "", token=request.cookies.get(COOKIE, ""),
+            remote=request.client.host if request.client else "", token=cookie_session(request),
             asked=self._ask, render=self.render, notices=self._notices, files=files,
         )  # fmt: skip
 
@@ -93,7 +93,7 @@ class Site:
         try:
             if page.session and not visit.token:
                 return _to_login(visit)
-            if visit.method == "POST" and not _is_own(visit):
+            if visit.method == "POST" and not _is_own(visit, page.session):
                 text = "The page was too old, or the request came from somewhere else. Load it again and repeat."
                 return self._wrong(visit, 403, "Nothing was changed", text)
             if page.session and visit.method == "GET":
@@ -132,12 +132,12 @@ class Site:
         return visit.show("wrong.html", status, title=title, texts=texts)
 
 
-def _is_own(visit: Visit) -> bool:
-    """Whether a POST comes from one of our own pages. The log-in has no session to prove it with."""
+def _is_own(visit: Visit, session: bool) -> bool:
+    """Whether a POST comes from one of our own pages. The log-in has no session to prove it with, or an old one."""
     if not same_site(visit.headers):
         return False
     said = visit.headers.get(TOKEN_HEADER) or visit.form.get(TOKEN_FIELD)
-    return not visit.token or is_csrf_token(visit.token, said)
+    return not session or is_csrf_token(visit.token, said)
 
 
 def _to_login(visit: Visit) -> Response:

@@ -92,6 +92,26 @@ class SyncNow(Question[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class FailOver(Question[None]):
+    """Hand all virtual IPs over to the other node, by entering persistent CARP maintenance mode here.
+
+    Refused, with the reasons, where the other node might not take over, unless `force`.
+    """
+
+    force: bool = False
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncStates(Question[None]):
+    """Send the whole table of states to the peer again; how far it is stands in the status."""
+
+    token: str = ""
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprints:
     """Certificates' fingerprints: this node's, its GUI's, and the peer's if it is pinned."""
 

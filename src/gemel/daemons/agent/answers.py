@@ -25,6 +25,7 @@ from gemel.daemons.agent.entrance import Entrance
 from gemel.daemons.agent.lists import choices, completed, listed, names_in
 from gemel.daemons.agent.pages import Around, frame
 from gemel.daemons.agent.peer import ThisNode
+from gemel.daemons.agent.resync import resync
 from gemel.daemons.agent.segments import scanned, tested
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
@@ -75,6 +76,8 @@ class Answers:
             ask.CarpScan: lambda q, _: scanned(self._desk.config, q.interface, q.seconds),
             ask.TestVirtualMac: lambda q, _: tested(self._desk.config, q.interface),
             ask.SyncNow: lambda *_: self._sync_now(),
+            ask.FailOver: self._fail_over,
+            ask.ResyncStates: lambda *_: resync(self._desk.config),
             ask.AskFingerprints: lambda *_: self._fingerprints(),
             ask.PinPeer: self._pin,
             ask.List: self._list,
@@ -91,6 +94,7 @@ class Answers:
             ask.StopRun: lambda q, _: diagnostics.stop(q.id, q.token),
             ask.ReadCapture: lambda q, _: diagnostics.piece(q.id, q.offset, q.token),
             ask.AskSources: lambda *_: diagnostics.sources(),
+            ask.TestNotification: lambda _, who: sight.notifier.test(who),
             **self._entrance.answers,
         }
 
@@ -196,6 +200,13 @@ class Answers:
     def _import(self, question: ask.Import, who: str) -> ask.Applied:
         config = self._desk.schema.settled(self._desk.schema.load(question.config))
         return _applied(self._desk.replace(config, self._access.origin(question, who), question.message or "imported"))
+
+    def _fail_over(self, question: ask.FailOver, _who: str) -> None:
+        safe = self.status()["safe_to_fail_over"]
+        if safe["verdict"] != "safe" and not question.force:
+            reasons = "; ".join(map(str, safe["reasons"])) or str(safe["verdict"])
+            raise Refused(f"the other node might not take over: {reasons}")
+        self._desk.set_node(replace(self._desk.node, maintenance=True))
 
     def _sync_now(self) -> None:
         if self._node.target() is None:
