@@ -14,7 +14,7 @@ SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP = 1
 PACKET_IGNORE_OUTGOING = 23
 PACKET_MR_MULTICAST, PACKET_MR_UNICAST = 0, 3
-SO_ATTACH_FILTER = 26
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 CARP_GROUP = "224.0.0.18"
 CARP_MAC = bytes.fromhex("01005e000012")
 
@@ -104,10 +104,12 @@ class _Port:
 
 
 class CarpPort(_Port):
-    """One device, opened for CARP."""
+    """One device, opened for CARP. `room`: bytes for packets that wait, if more than usual."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, room: int = 0) -> None:
         super().__init__(device, _CARP_FILTER)
+        if room:
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
 
     def receive(self) -> bytes | None:
         """The next packet of protocol 112, from its IP header on; None if there is none now, or the device is down."""

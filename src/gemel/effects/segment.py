@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gemel.carp.scan import Sighting, sighting
-from gemel.carp.wire import virtual_mac
+from gemel.carp.wire import GROUP6, virtual_mac
 from gemel.effects.packet import CarpPort, Membership, NeighbourPort
 
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
@@ -17,8 +17,8 @@ _EVERYBODY = b"\xff" * 6
 TRIES, WAIT = 3, 0.4  # questions, and seconds for the answers to each
 
 
-def scan(devices: Iterable[str], seconds: float) -> dict[str, list[Sighting]]:
-    """Listen on these devices for so long; what others said there, by device.
+def scan(devices: Iterable[str], seconds: float) -> dict[str, list[tuple[Sighting, bytes]]]:
+    """Listen on these devices for so long; what others said there, by device, each with the packet that said so.
 
     Raises:
         OSError: a device is not there, or is down.
@@ -28,16 +28,16 @@ def scan(devices: Iterable[str], seconds: float) -> dict[str, list[Sighting]]:
         for device in devices:
             port = CarpPort(device)
             undo.callback(port.close)
-            undo.callback(Membership(device, ()).close)
+            undo.callback(Membership(device, (), (GROUP6,)).close)
             ports.append(port)
-        found: dict[str, set[Sighting]] = {port.device: set() for port in ports}
+        found: dict[str, dict[Sighting, bytes]] = {port.device: {} for port in ports}
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             for port in select.select(ports, [], [], left)[0]:
                 while (packet := port.receive()) is not None:
                     if (seen := sighting(packet)) is not None:
-                        found[port.device].add(seen)
-        return {device: sorted(seen) for device, seen in found.items()}
+                        found[port.device][seen] = packet
+        return {device: sorted(seen.items()) for device, seen in found.items()}
 
 
 def neighbours(device: str) -> list[str]:

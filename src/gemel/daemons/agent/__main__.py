@@ -7,16 +7,21 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from gemel.areas.every import SCHEMA
 from gemel.areas.high_availability import HIGH_AVAILABILITY
+from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM
+from gemel.areas.vhid_clash import clashes
+from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.control import agent as agent_questions
 from gemel.control import carpd, flowd, paths, peer, supervisor
 from gemel.control.door import Door, Question, Refused, Unreachable, ask
 from gemel.core.config import Config
+from gemel.core.problem import Problem
 from gemel.core.want import Service
 from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.answers import Answers
@@ -25,10 +30,12 @@ from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.heartbeat import hand_over_key
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.remembered import Remembered
+from gemel.daemons.agent.segments import overheard
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.logs import log_to_stderr
 from gemel.daemons.readiness import notify
+from gemel.effects.ear import Ear
 from gemel.effects.keys import KeyPair, make_keys
 from gemel.effects.machine import Failed, Machine
 from gemel.effects.store import Store
@@ -97,8 +104,15 @@ def main() -> None:
     machine = Machine(run, tell, run_service, end_service)
     transaction = Transaction(machine, run / "have.json")
     changed = Changes()
-    desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed)
+    ear = changed.ear = Ear()
+
+    def witnessed(before: Config, after: Config) -> Iterable[Problem]:
+        return clashes(before, after, overheard(after, ear)) if _vips_changed(before, after) else ()
+
+    desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed, witnessed)
     desk.start()
+    ear.listen_on(_devices(desk.config))
+    ear.start()
     node_pair = KeyPair(Path(paths.NODE_KEY), Path(paths.NODE_CERTIFICATE))
     web_pair = KeyPair(Path(paths.WEB_KEY), Path(paths.WEB_CERTIFICATE))
     make_keys(desk.config[SYSTEM].hostname, node_pair, web_pair, group)
@@ -122,6 +136,7 @@ def main() -> None:
     _until_told()
     pusher.stop()
     sight.stop()
+    ear.stop()
 
 
 class Changes:
@@ -129,14 +144,25 @@ class Changes:
 
     pusher: Pusher | None = None
     sight: Sight | None = None
+    ear: Ear | None = None
 
     def __call__(self, before: Config, after: Config) -> None:
+        if self.ear is not None:
+            self.ear.listen_on(_devices(after))
         if self.sight is not None:
             self.sight.revised()
         if self.pusher is not None:
             self.pusher.trigger()
         elif after[HIGH_AVAILABILITY].synchronize_config_to:
             log.info("the peer gets this once the agent is ready")
+
+
+def _devices(config: Config) -> list[str]:
+    return [i.device for i in config[INTERFACES].items if i.enabled]
+
+
+def _vips_changed(before: Config, after: Config) -> bool:
+    return before[VIRTUAL_IPS] is not after[VIRTUAL_IPS]
 
 
 def _until_told() -> None:

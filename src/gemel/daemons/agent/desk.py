@@ -47,16 +47,23 @@ class Made:
 class Desk:
     """The running configuration, what is pending over it, and the only way from one to the other.
 
-    `changed(before, after)` is called after each new revision; it must not take long.
+    `changed(before, after)` is called after each new revision; it must not take long. `witnessed(before, after)` says
+    what an edit brings that does not go together with what this node sees around it, which no check can know.
     """
 
     def __init__(
-        self, schema: Schema, store: Store, transaction: Transaction, changed: Callable[[Config, Config], None]
+        self,
+        schema: Schema,
+        store: Store,
+        transaction: Transaction,
+        changed: Callable[[Config, Config], None],
+        witnessed: Callable[[Config, Config], Iterable[Problem]] = lambda before, after: (),
     ) -> None:
         self.schema = schema
         self._store = store
         self._transaction = transaction
         self._changed = changed
+        self._witnessed = witnessed
         self._lock = threading.RLock()
         self._pending = Pending()
         self.number = 0
@@ -98,6 +105,9 @@ class Desk:
         with self._lock:
             before = self.candidate
             candidate, items = self._edited(before, edits)
+            seen = list(self._witnessed(before, candidate))
+            if errors(seen):
+                raise Invalid(seen)
             if apply or (edits and all(self._at_save(e) for e in edits)):
                 running, _ = self._edited(self.config, [_named(e, i) for e, i in zip(edits, items, strict=True)])
                 try:

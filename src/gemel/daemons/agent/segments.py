@@ -2,11 +2,14 @@
 
 from gemel.areas.gateways import GATEWAYS
 from gemel.areas.interfaces import INTERFACES, Interface
+from gemel.areas.vhid_clash import Heard, strangers
+from gemel.areas.vhid_clash import Overheard as Said
 from gemel.areas.virtual_ips import VIRTUAL_IPS
-from gemel.carp.scan import Sighting, free
+from gemel.carp.scan import free
 from gemel.control.agent import MacReport, Overheard, ScanReport
 from gemel.control.door import Refused
 from gemel.core.config import Config
+from gemel.effects.ear import Ear
 from gemel.effects.segment import answers, neighbours, scan
 
 LONGEST = 60.0  # seconds
@@ -32,13 +35,17 @@ def scanned(config: Config, named: str, seconds: float) -> ScanReport:
     except OSError as error:
         raise Refused(f"cannot listen: {error.strerror or error}") from error
     ours = {(v.interface, v.vhid) for v in config[VIRTUAL_IPS].items if v.vhid}
-    heard = tuple(
-        Overheard(i.id, s.vhid, s.kind, s.source, s.says, _whose(s, (i.id, s.vhid) in ours))
-        for i in interfaces
-        for s in found[i.device]
-    )
-    taken = {i.id: {s.vhid for s in found[i.device]} | {n for at, n in ours if at == i.id and n} for i in interfaces}
-    return ScanReport(heard, {key: tuple(free(there)) for key, there in taken.items()})
+    by_id = {i.id: [Said(*one) for one in found[i.device]] for i in interfaces}
+    heard = []
+    for key, said in by_id.items():
+        foreign = strangers(config, key, by_id)
+        seen = sorted({one.sighting for one in said})
+        heard += [Overheard(key, s.vhid, s.kind, s.source, s.says, "" if s in foreign else "ours") for s in seen]
+    taken = {
+        key: {one.sighting.vhid for one in said} | {n for at, n in ours if at == key and n}
+        for key, said in by_id.items()
+    }
+    return ScanReport(tuple(heard), {key: tuple(free(there)) for key, there in taken.items()})
 
 
 def tested(config: Config, named: str) -> MacReport:
@@ -56,7 +63,7 @@ def tested(config: Config, named: str) -> MacReport:
             return MacReport("unknown", f"nobody answers ARP on {interface.title}, so nothing can be said")
         heard = scan([interface.device], QUICK_LOOK)[interface.device]
         ours = {v.vhid for v in config[VIRTUAL_IPS].items if v.interface == interface.id and v.vhid}
-        vhid = free({s.vhid for s in heard} | ours, 255)[-1]
+        vhid = free({one.vhid for one, _ in heard} | ours, 255)[-1]
         found = answers(interface.device, vhid, reachable)
     except OSError as error:
         raise Refused(f"{interface.title}: {error.strerror or error}") from error
@@ -66,8 +73,9 @@ def tested(config: Config, named: str) -> MacReport:
     return MacReport("fails", f"{', '.join(reachable)} answers to the port's own MAC, but not to {mac}: {CURE}")
 
 
-def _whose(seen: Sighting, configured: bool) -> str:
-    return "ours" if configured and seen.kind == "CARP" else ""
+def overheard(config: Config, ear: Ear) -> Heard:
+    """What was lately heard on each interface."""
+    return {i.id: [Said(*one) for one in ear.heard(i.device)] for i in config[INTERFACES].items if i.enabled}
 
 
 def _chosen(config: Config, named: str) -> list[Interface]:
