@@ -92,6 +92,14 @@ class Scan(BaseModel):
     free: dict[str, list[int]]
 
 
+class Delivery(BaseModel):
+    """How telling somebody went; `error` is empty where it did."""
+
+    way: str
+    to: str
+    error: str
+
+
 class Listen(BaseModel):
     """Where and how long; no interface: all."""
 
@@ -109,6 +117,7 @@ def add(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
     """Give the application these routes."""
     _add_runs(api, ask, session_of)
     _add_segments(api, ask, session_of)
+    _add_notification(api, ask, session_of)
 
 
 def _add_runs(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
@@ -141,6 +150,15 @@ def _add_runs(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
     @route("GET", "/runs/{id}/file", "A part of a capture's pcap file.", Piece)
     async def piece(request: Request, id: Id, offset: Offset = 0) -> Response:
         return await answered(ask, session_of(request), lambda to: to(agent.ReadCapture(id, offset, to.token)))
+
+
+def _add_notification(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.post("/diagnostics/notification", tags=["Diagnostics"], operation_id="test_notification", response_model=None,
+              responses={200: {"model": list[Delivery]}, **errors(409, 422)},
+              summary="Send a test notification by every way that is set up.")  # fmt: skip
+    async def test(request: Request) -> Response:
+        asked = agent.TestNotification(session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
 
 
 def _add_segments(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -44,7 +45,7 @@ def send_mail(server: MailServer, sender: str, recipients: tuple[str, ...], subj
                 smtp.login(server.username, server.password)
             smtp.send_message(message)
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        raise NotSent(f"mail through {server.host}:{server.port}: {error}") from None
+        raise NotSent(f"mail through {server.host}:{server.port}: {_why(error)}") from None
 
 
 def _connected(server: MailServer) -> smtplib.SMTP:
@@ -82,5 +83,49 @@ def post_webhook(url: str, body: dict[str, Any]) -> None:
         with _opener.open(request, timeout=PATIENCE) as answer:
             answer.read(4096)
     except (OSError, ValueError) as error:
-        said = f"answers {error.code}" if isinstance(error, urllib.error.HTTPError) else str(error)
+        said = f"it answers {error.code} {error.reason}" if isinstance(error, urllib.error.HTTPError) else _why(error)
         raise NotSent(f"webhook: {said}") from None
+
+
+def _why(error: Exception) -> str:
+    """What is wrong and what to look at, in a sentence."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    match cause:
+        case socket.gaierror():
+            return "the name cannot be resolved: check it, and the DNS servers in System > General Setup"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted ({cause.verify_message}): the name must be the certificate's"
+        case ssl.SSLError():
+            return f"no TLS is spoken there ({cause.reason or cause}): check port and encryption"
+        case TimeoutError():
+            return f"no answer within {PATIENCE:.0f} s: check address, port, and the way out"
+        case ConnectionRefusedError():
+            return "nobody listens there: check the port"
+        case smtplib.SMTPException():
+            return _refusal(cause)
+        case OSError() if cause.strerror:
+            return cause.strerror
+    return str(cause)
+
+
+def _refusal(cause: smtplib.SMTPException) -> str:
+    match cause:
+        case smtplib.SMTPAuthenticationError():
+            return f"user name or password is refused: {_reply(cause)}"
+        case smtplib.SMTPNotSupportedError():
+            return f"the server cannot do that: {cause}"
+        case smtplib.SMTPRecipientsRefused():
+            address, (code, text) = next(iter(cause.recipients.items()))
+            return f"{address} is refused: {code} {text.decode(errors='replace')}"
+        case smtplib.SMTPSenderRefused():
+            return f"the sender {cause.sender} is refused: {_reply(cause)}"
+        case smtplib.SMTPResponseException():
+            return f"the server says {_reply(cause)}"
+        case smtplib.SMTPServerDisconnected():
+            return "the server hung up: check port and encryption"
+    return str(cause)
+
+
+def _reply(error: smtplib.SMTPResponseException) -> str:
+    said = error.smtp_error
+    return f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}"

@@ -1,5 +1,9 @@
 """Who is told, and what happens when nobody can be."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -9,7 +13,7 @@ from gemel.areas.notifications import NOTIFICATIONS, Notifications
 from gemel.core.event import NOTICE, PROBLEM, ROLE, Event
 from gemel.core.problem import Invalid
 from gemel.daemons.agent.notifier import RETRY, Notifier
-from gemel.effects.notify import MailServer, NotSent
+from gemel.effects.notify import MailServer, NotSent, send_mail
 from gemel.facts.notices import SETTLE
 
 MAIL = {
@@ -116,3 +120,56 @@ def test_mail_needs_a_server() -> None:
     config = SCHEMA.default().having(notifications=Notifications(recipients=("a@example.org",)))
     assert any(p.path == "notifications.smtp_server" and p.level == "error" for p in SCHEMA.check(config))
     assert NOTIFICATIONS.sync is None
+
+
+def test_a_test_goes_at_once_and_says_what_is_wrong() -> None:
+    world = World(**MAIL, **HOOK)
+    mail, hook = world.notifier.test("boss")
+    assert (mail.way, mail.to, mail.error) == ("mail", "a@example.org, b@example.org", "")
+    assert hook.to == "the webhook" and "secret" not in str(hook)
+    assert "boss asked fw1" in world.mails[0][5] and world.hooks[0]["subject"] == "fw1: test notification"
+    world.up = False
+    assert [d.error for d in world.notifier.test("boss")] == ["nobody there", "nobody there"]
+    assert not world.failed and World().notifier.test("boss") == ()
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        (MailServer("127.0.0.1", 1, "none"), "nobody listens there: check the port"),
+        (MailServer("no-such-host.invalid", 25, "none"), "the name cannot be resolved"),
+    ],
+)
+def test_what_is_wrong_with_a_mail_server_is_said_in_words(server: MailServer, said: str) -> None:
+    with pytest.raises(NotSent, match=said):
+        send_mail(server, "fw@example.org", ("a@example.org",), "x", "y")
+
+
+def test_a_server_that_speaks_no_tls_and_one_that_refuses() -> None:
+    greeting = (b"220 hello\r\n", b"250 mail\r\n")
+    for tls, lines, said in (
+        ("starttls", (*greeting, b"454 no TLS today\r\n"), "cannot do that"),
+        ("none", (*greeting, b"250 ok\r\n", b"550 unknown\r\n", b"250 ok\r\n"), "a@example.org is refused: 550 unk"),
+        ("tls", (b"no tls\r\n",), "no TLS is spoken there"),
+    ):
+        with speaking(*lines) as port, pytest.raises(NotSent, match=said):
+            send_mail(MailServer("127.0.0.1", port, tls), "fw@example.org", ("a@example.org",), "x", "y")
+
+
+@contextmanager
+def speaking(first: bytes, *replies: bytes) -> Iterator[int]:
+    """A server that says these lines, the first at once, then one for each line that it hears."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as caller, caller.makefile("rb") as lines, suppress(OSError):
+                caller.sendall(first)
+                for reply in replies:
+                    if not lines.readline():
+                        return
+                    caller.sendall(reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(2)

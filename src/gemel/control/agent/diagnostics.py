@@ -23,6 +23,23 @@ class AskSources(Question[tuple[SourceChoice, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """How telling somebody went. `way` is mail or webhook, `to` whom; `error` says what is wrong, empty: it went."""
+
+    way: str
+    to: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestNotification(Question[tuple[Delivery, ...]]):
+    """Send a notification now, by every way that is set up; the answer has one line for each, none: nothing is set."""
+
+    token: str = ""
+    answer_shape = tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Something that was started, and how it stands. Only the session that started it may ask for it.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from gemel.areas.notifications import NOTIFICATIONS
 from gemel.areas.system import SYSTEM
+from gemel.control.agent import Delivery
 from gemel.core.codec import encode
 from gemel.core.config import Config
 from gemel.core.event import NOTICE, Event
@@ -75,6 +76,24 @@ class Notifier:
                 self.work(time.monotonic())
             except Exception:
                 log.exception("notifications")
+
+    def test(self, who: str) -> tuple[Delivery, ...]:
+        """Tell everybody now that this is a test; how each way went. Takes as long as the slowest refusal."""
+        config = self._config()
+        node = config[SYSTEM].hostname
+        text = f"{who} asked {node} to send this. Notifications of what happens there come the same way."
+        notice = Notice(f"{node}: test notification", text, ())
+        settings = config[NOTIFICATIONS]
+        found = []
+        for way, to in (("mail", ", ".join(settings.recipients) if settings.smtp_server else ""),
+                        ("webhook", settings.webhook and "the webhook")):  # fmt: skip
+            if to:
+                try:
+                    self._send(_Outgoing(notice, way, 0, 0.0), config)
+                    found.append(Delivery(way, to, ""))
+                except NotSent as error:
+                    found.append(Delivery(way, to, str(error)))
+        return tuple(found)
 
     def take(self, event: Event, now: float) -> None:
         """An event that may be worth telling."""

@@ -12,6 +12,7 @@ from gemel.web.pages import (
     history,
     interfaces,
     nat,
+    notifications,
     rules,
     segments,
     session,
@@ -28,6 +29,7 @@ HAND_MADE: tuple[AreaPages, ...] = (
     nat.FORWARDS,
     nat.OUTBOUND,
     high_availability.PAGES,
+    notifications.PAGES,
 )
 """The pages that people live in: made by hand on top of what the models give."""
 
