@@ -1,5 +1,6 @@
 """What every template can use: icons, addresses of files, the CSRF field, menus, words of options."""
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ def furniture(files: Files) -> Mapping[str, Any]:
     """The globals of the templates."""
     sprite = files.address("vendor/icons.svg")
 
+    @functools.lru_cache(maxsize=4096)  # hundreds on a list, most of them the same few
     def icon(name: str, label: str = "", extra: str = "") -> Markup:
         """An icon; without a label it is decoration, which screen readers skip."""
         told = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
