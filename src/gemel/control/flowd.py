@@ -6,12 +6,45 @@ from gemel.control.door import Question
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """The last comparison of both tables, made by the MASTER: `ago` seconds; `compared` of `parts` parts of the tables
+    held still long enough, and `differing` of these were not the same; the states on both sides."""
+
+    ago: float
+    compared: int
+    parts: int
+    differing: int
+    states: int
+    peer_states: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was last told again: `ago` seconds, why, and how many states."""
+
+    ago: float
+    why: str
+    states: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a whole table has come, by direction: `done` of about `states`; not `running`: it is through."""
+
+    running: bool = False
+    done: int = 0
+    states: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FlowReport:
     """How state synchronisation stands.
 
     `status`: off, waiting (no peer key yet), connecting, bulk, in sync, one way, refused. `sending` and `receiving`
     say it per direction, in words. `creators` is host id -> number of states in this node's table. `lag_ms` is the
-    last measured time from a batch's sending to its acknowledgement.
+    last measured time from a batch's sending to its acknowledgement. `in_sync`: the peer's whole table has come in
+    since flowd was started. `agreement`: equal, differs, or unknown (only the MASTER compares). `waiting` states have
+    not been sent yet. Rates are states per second.
     """
 
     status: str
@@ -28,6 +61,16 @@ class FlowReport:
     in_sync: bool
     counters: dict[str, int]
     problems: tuple[str, ...]
+    agreement: str = "unknown"
+    comparison: Comparison | None = None
+    repair: Repair | None = None
+    bulk_out: Progress = Progress()
+    bulk_in: Progress = Progress()
+    waiting: int = 0
+    sent_per_second: float = 0.0
+    received_per_second: float = 0.0
+    version: int = 0
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +103,21 @@ class Resync(Question[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class CompareTables(Question[None]):
+    """Compare both tables now and not in a few seconds; what differs is repaired. The next reports say how it went."""
+
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorsOf(Question[tuple[str, ...]]):
+    """The host ids of the nodes on which these states began; a state is named by its key (flows.ctnetlink.key_of)."""
+
+    keys: tuple[bytes, ...]
+    answer_shape = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RoleChanged(Question[None]):
     """carpd says: this node is MASTER of at least one VHID (True), of none (False), or there is no VHID (None).
 
@@ -70,4 +128,4 @@ class RoleChanged(Question[None]):
     answer_shape = None
 
 
-QUESTIONS = (FlowStatus, ReloadFlows, FlushFlows, Resync, RoleChanged)
+QUESTIONS = (FlowStatus, ReloadFlows, FlushFlows, Resync, RoleChanged, CompareTables, CreatorsOf)

@@ -24,9 +24,20 @@ from typing import Any
 from gemel.control import paths
 from gemel.control.carpd import CarpStatus
 from gemel.control.door import Caller, Door, Refused, Unreachable, ask
-from gemel.control.flowd import QUESTIONS, FlowReport, FlowStatus, FlushFlows, ReloadFlows, Resync, RoleChanged
+from gemel.control.flowd import (
+    QUESTIONS,
+    CompareTables,
+    CreatorsOf,
+    FlowReport,
+    FlowStatus,
+    FlushFlows,
+    ReloadFlows,
+    Resync,
+    RoleChanged,
+)
 from gemel.core.codec import Malformed, decode
 from gemel.daemons.flowd_engine import Engine
+from gemel.daemons.flowd_report import Rates, report
 from gemel.daemons.logs import log_to_stderr
 from gemel.daemons.readiness import Watchdog, notify
 from gemel.effects.conntrack import Events, Table
@@ -51,6 +62,7 @@ class Flowd:
         self._bell_out, self._bell_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._flushes: list[tuple[int, float, _Answer]] = []
         self._epoch = time.time_ns()
+        self._rates = Rates()
         self.stopping = False
 
     # --- what the door's threads do ---------------------------------------------------------------------------------
@@ -79,6 +91,12 @@ class Flowd:
                 if self._engine:
                     self._engine.sender.resync(now)
                 answer.give(None)
+            case CompareTables():
+                if self._engine:
+                    self._engine.sender.compare_soon(now)
+                answer.give(None)
+            case CreatorsOf(keys):
+                answer.give(self._creators(keys))
             case RoleChanged(master):
                 self._role = master
                 if self._engine:
@@ -91,10 +109,16 @@ class Flowd:
                 else:
                     answer.give(False)
 
+    def _creators(self, keys: tuple[bytes, ...]) -> tuple[str, ...]:
+        if not self._engine:
+            return (self._settings.host_id,) * len(keys)
+        return tuple(f"{self._engine.ledger.creator(key):x}" for key in keys)
+
     def _report(self, now: float) -> FlowReport:
         if self._engine:
-            report = self._engine.report(now)
-            return replace(report, problems=(self._fault, *report.problems)) if self._fault else report
+            rates = self._rates.look(now, self._engine.sender.sent, self._engine.receiver.received)
+            said = report(self._engine, rates, now)
+            return replace(said, problems=(self._fault, *said.problems)) if self._fault else said
         settings = self._settings
         on = bool(settings.enabled and settings.peer)
         words = self._fault or "state synchronisation is off"
@@ -152,6 +176,8 @@ class Flowd:
             arrived = self._engine is not None and self._engine.sender.arrived(ticket)
             if arrived or now >= until or self._engine is None or self._engine.sender.peer is None:
                 self._flushes.remove(waiting)
+                if self._engine:
+                    self._engine.sender.forget(ticket)
                 answer.give(arrived)
 
     # --- settings ---------------------------------------------------------------------------------------------------

@@ -6,10 +6,9 @@ import secrets
 import select
 import sys
 
-from gemel.control.flowd import FlowReport
 from gemel.effects.channel import CLOSED, OPEN, Channel, Identity
-from gemel.effects.conntrack import Events, Listing, Overrun, Table, count, describe
-from gemel.effects.streams import Dialer, Listener, compare
+from gemel.effects.conntrack import Events, Listing, Overrun, Table, count
+from gemel.effects.streams import Dialer, Listener
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.receiver import Receiver
@@ -168,7 +167,7 @@ class Engine:
         if now - self._burst_at > GATHER:
             self._burst_at, self._burst = now, 0
         self._burst += total
-        if BUSY <= self._burst and total < READS_AT_ONCE * 256:
+        if self._burst >= BUSY and total < READS_AT_ONCE * 256:
             self._events_at = now + GATHER
         return total
 
@@ -257,70 +256,3 @@ class Engine:
     def _to_peer(self, data: bytes) -> None:
         if self.dialer.channel and self.dialer.channel.state == OPEN:
             self.dialer.channel.send(data)
-
-    # --- the report -------------------------------------------------------------------------------------------------
-
-    def report(self, now: float) -> FlowReport:
-        """How things stand, in numbers and in words."""
-        sender, receiver = self.sender, self.receiver
-        states = count()
-        peer_host = receiver.peer.host if receiver.peer else sender.peer.host if sender.peer else None
-        creators = self.ledger.count(states)
-        if peer_host is not None:
-            creators.setdefault(peer_host, 0)
-        counters = {**{f"sent: {k}": v for k, v in sender.counters.items()},
-                    **{f"received: {k}": v for k, v in receiver.counters.items()},
-                    "strangers": self.listener.strangers}
-        return FlowReport(
-            status=self._status(), sending=self._sending(), receiving=self._receiving(), peer=self.settings.peer,
-            host_id=self.settings.host_id, peer_host_id=None if peer_host is None else f"{peer_host:x}",
-            creators={f"{host:x}": number for host, number in creators.items()}, states=states, sent=sender.sent,
-            received=receiver.received, lag_ms=None if sender.lag is None else round(sender.lag * 1000, 2),
-            in_sync=receiver.synced, counters=counters, problems=tuple(self._problems(peer_host)))
-
-    def _status(self) -> str:
-        out, into = self.sender.peer is not None, self.receiver.peer is not None
-        if out and into:
-            return "in sync" if self.sender.bulk_done and self._received_all() else "bulk"
-        if out or into:
-            return "one way"
-        return "refused" if self.dialer.refused or self.listener.refused else "connecting"
-
-    def _received_all(self) -> bool:
-        return self.receiver.synced and not self.receiver.bulk_running
-
-    def _sending(self) -> str:
-        if self.sender.peer is None:
-            return self.dialer.words()
-        if not self.sender.bulk_done:
-            return f"sending the whole table to {self.settings.peer}"
-        return f"sending to {self.settings.peer}"
-
-    def _receiving(self) -> str:
-        receiver = self.receiver
-        if receiver.peer is None:
-            return self.listener.words(self.sender.peer is not None)
-        if receiver.bulk_running:
-            return f"receiving the whole table from {self.settings.peer}: {receiver.received} so far"
-        return f"receiving from {self.settings.peer}"
-
-    def _problems(self, peer_host: int | None) -> list[str]:
-        found = []
-        if peer_host == int(self.settings.host_id, 16):
-            found.append(f"both nodes have the filter host ID {self.settings.host_id}: give one of them another")
-        if self.sender.peer is None and self.dialer.failure:
-            found.append(self._sending())
-        if self.receiver.peer is None:
-            found.append(self._receiving())
-        if self.dialer.refused or self.listener.refused:
-            found.append(compare(self.identity))
-        if self.receiver.counters["table full"]:
-            found.append("the conntrack table is full: raise the maximum number of states")
-        found += [f"{number} states could not be injected: {_explain(name)}"
-                  for name, number in self.receiver.errors.items()]
-        return found
-
-
-def _explain(name: str) -> str:
-    verb, _, number = name.partition(": error ")
-    return f"{verb}: {describe(int(number))}"

@@ -140,7 +140,9 @@ def _state_sync(flows: Json) -> dict[str, Any]:
         "creators": creators,
         "states": flows.get("states", 0),
         "lag_ms": flows.get("lag_ms"),
-        "in_sync": bool(flows.get("in_sync", False)),
+        "in_sync": bool(flows.get("in_sync", False)) and flows.get("status") in ("in sync", "off"),
+        "agreement": flows.get("agreement", "unknown"),
+        "waiting": flows.get("waiting", 0),
     }
 
 

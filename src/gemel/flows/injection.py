@@ -45,7 +45,7 @@ TCP, GRE = 6, 47
 EXPECT_ID, EXPECT_ZONE = 5, 7  # CTA_EXPECT_*; all but the id mean the same on the other node
 _ESTABLISHED = b"\3"
 
-LEASE = 90  # seconds
+LEASE = 180  # seconds
 GRE_LEASE = 600  # seconds: the kernel refreshes an injected GRE state to *no* time at its next packet, so this is fixed
 LONGEST = 30 * 86400  # seconds; more is no timeout but a mistake
 

@@ -70,6 +70,7 @@ class Receiver:
         self.bulk_announced = 0  # states that the peer means to name
         self.bulk_received = 0
         self.synced = False  # the first bulk since our start is in
+        self.bulk_done = False  # one is in since the peer connected
         self.received = 0
         self._counters = {"batches": 0, "swept": 0, "ends refused": 0, "not understood": 0, "expectations": 0}
         self._epoch, self._little_endian = epoch, little_endian
@@ -113,7 +114,7 @@ class Receiver:
 
     def lost(self) -> None:
         """The stream is gone; what we hold stays, each copy until its lease ends."""
-        self.peer, self.bulk_running, self._decoder = None, False, Decoder()
+        self.peer, self.bulk_running, self.bulk_done, self._decoder = None, False, False, Decoder()
         self.ledger.fresh = None
         self._unnamed, self._wanted, self._look = None, Look(), None
         self._frames.clear()
@@ -250,7 +251,7 @@ class Receiver:
 
     def _end_bulk(self, scope: int) -> None:
         """The peer has named its states. Copies within the bulk's scope that it did not name are gone on its side."""
-        self.bulk_running, self.synced = False, True
+        self.bulk_running, self.synced, self.bulk_done = False, True, True
         if self.role is not True and self.peer is not None and scope != NOTHING:
             self._end(self.ledger.end_bulk(None if scope == EVERYTHING else self.peer.host))
             if scope == EVERYTHING and self.role is False:

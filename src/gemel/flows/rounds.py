@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from gemel.flows.digest import FEWEST, Sums, Touched, bucket, suitable
 from gemel.flows.wire import NOTHING, PART, BulkEnd, BulkPart, BulkStart, Digest, DigestAsk, Frame
 
-ANNOUNCE = 25.0  # s between announcements of live states; a lease is 90 s
+ANNOUNCE = 55.0  # s between announcements of live states; a lease is 180 s
 COMPARE = 5.0  # s between comparisons, and more for a table that takes long to list:
-LISTING_SHARE = 0.04  # of one processor may go into listings for comparisons
+LISTING_SHARE = 0.015  # of one processor may go into listings for comparisons
 LONGEST_PAUSE = 300.0  # s between comparisons, when repairs do not help
 MOST_BUCKETS = 1 << 14  # told again at once; more differences than that take a bulk
 SHORT = 300  # s: a TCP state with less left is announced like UDP
-HOURLY = 144  # announcements in an hour: a long-lived TCP state has its turn in one of them
+HOURLY = 65  # announcements in an hour: a long-lived TCP state has its turn in one of them
 TIME_WAIT = 7
 
 
@@ -82,7 +82,7 @@ class Rounds:
         self._number = 0
         self._began = 0.0
         self._pause = COMPARE
-        self._fruitless = 0
+        self.fruitless = 0
         self._announce_at = self._compare_at = float("inf")
 
     def start(self, now: float) -> None:
@@ -99,6 +99,11 @@ class Rounds:
     def busy(self) -> bool:
         """Whether something is under way."""
         return bool(self.reason) or self._left is not None
+
+    @property
+    def telling(self) -> bool:
+        """Whether a whole table is on its way."""
+        return self.reason == "bulk" or (self._left is not None and self._scope != PART)
 
     def deadline(self) -> float:
         """When something is due."""
@@ -252,10 +257,10 @@ class Rounds:
         wrong = touched.differing(mine, theirs.sums)
         self.compared = Compared(now, touched.untouched(), 1 << touched.bits, len(wrong), mine.states, theirs.states)
         self._bits = suitable(touched.touches)
-        self._fruitless = self._fruitless + 1 if wrong else 0
-        patience = COMPARE * 2 ** max(0, self._fruitless - 2)  # a difference that no repair mends is no reason to hurry
+        self.fruitless = self.fruitless + 1 if wrong else 0
+        patience = COMPARE * 2 ** max(0, self.fruitless - 2)  # a difference that no repair mends is no reason to hurry
         self._pause = min(LONGEST_PAUSE, max(patience, (now - self._began) / LISTING_SHARE))
-        self._compare_at = now + (1.0 if self._fruitless == 1 else self._pause)
+        self._compare_at = now + (1.0 if self.fruitless == 1 else self._pause)
         if len(wrong) > MOST_BUCKETS:
             self.owe(now, f"{len(wrong)} of {1 << touched.bits} parts of the table differed")
         elif wrong:

@@ -343,6 +343,10 @@ class Sender:
         del self._tickets[ticket]
         return True
 
+    def forget(self, ticket: int) -> None:
+        """Nobody waits for this one any more."""
+        self._tickets.pop(ticket, None)
+
     def deadline(self) -> float | None:
         """When `handle_timer` wants to be called; None while there is no peer."""
         if self.peer is None:
