@@ -1,0 +1,81 @@
+"""What the machine was before, on disk, for the way back: /var/lib/gemel/setup.json."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from gemel.control.paths import STATE
+from gemel.core.codec import decode, encode
+from gemel.daemons.takeover.seen import Seen
+from gemel.effects.disk import Disk
+
+PLACE = Path(STATE) / "setup.json"
+KERNEL = Path("/proc/sys/net")
+SET_BY_NOBODY = ("nf_conntrack_count", "nf_conntrack_buckets", "route/flush", "ipfrag_secret_interval")
+"""Kernel settings that are figures, or cannot be written back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How the machine was. `stage`: on trial until confirmed. `clashing` is service -> whether it ran. `resolver` is
+    /etc/resolv.conf, or `resolver_link` where it led. `names` and `sysctls` are path -> content."""
+
+    stage: Literal["trial", "confirmed"]
+    seen: Seen
+    owners: tuple[str, ...]
+    clashing: dict[str, bool]
+    resolver: str
+    resolver_link: str
+    names: dict[str, str]
+    sysctls: dict[str, str]
+
+    def keep(self) -> None:
+        """Write it."""
+        PLACE.parent.mkdir(parents=True, exist_ok=True)
+        Disk().write(PLACE, json.dumps(encode(self)).encode())
+
+    def confirmed(self) -> "Memory":
+        """The same, no longer on trial."""
+        return replace(self, stage="confirmed")
+
+
+def recall() -> Memory | None:
+    """What was kept, or None on a machine that has not been taken over."""
+    try:
+        return decode(Memory, json.loads(PLACE.read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def forget() -> None:
+    """The machine is its own again."""
+    PLACE.unlink(missing_ok=True)
+
+
+def sysctls() -> dict[str, str]:
+    """Every kernel setting of the network that can be read and written, by path below /proc/sys/net."""
+    return dict(_settings())
+
+
+def _settings() -> Iterator[tuple[str, str]]:
+    for path in KERNEL.rglob("*"):
+        name = str(path.relative_to(KERNEL))
+        if path.is_file() and path.stat().st_mode & 0o200 and not name.endswith(SET_BY_NOBODY):
+            try:
+                yield name, path.read_text().strip()
+            except OSError:
+                continue
+
+
+def set_back(before: dict[str, str]) -> list[str]:
+    """Give every setting that differs its old value; returns what could not be set."""
+    left = []
+    for name, value in sysctls().items():
+        if name in before and before[name] != value:
+            try:
+                (KERNEL / name).write_text(before[name])
+            except OSError as error:
+                left.append(f"{name}: {error.strerror}")
+    return left

@@ -1,0 +1,203 @@
+"""Begin, confirm, undo. Each can be done again where it stopped."""
+
+import contextlib
+import logging
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from gemel.control.agent import Change, SetPassword
+from gemel.control.door import Refused, Unreachable, ask
+from gemel.control.paths import AGENT_DOOR, RUN, STATE
+from gemel.daemons.takeover import memory, owners, seen
+from gemel.daemons.takeover.memory import Memory
+from gemel.daemons.takeover.plan import Plan
+from gemel.daemons.takeover.seen import Seen
+from gemel.daemons.takeover.shell import CommandFailed, listed, run, succeeds
+
+REVERT = "gemel-setup-revert"
+"""The transient timer that undoes what nobody confirms."""
+
+STARTING = 30.0  # seconds until the agent answers
+CONFIG = Path(STATE) / "config"
+NAMES = (Path("/etc/hostname"), Path("/etc/hosts"))
+RESOLVER = Path("/etc/resolv.conf")
+
+log = logging.getLogger(__name__)
+
+
+class SetupFailed(Exception):
+    """It could not be done; the machine is as it was, unless the text says otherwise."""
+
+
+def look() -> Seen:
+    """What this machine has now."""
+    links = seen.ports(listed("ip", "-json", "address"))
+    routes, routes6 = listed("ip", "-json", "route"), listed("ip", "-json", "-6", "route")
+    nameservers, domain = seen.resolver(RESOLVER.read_text() if RESOLVER.exists() else "")
+    return Seen(
+        hostname=socket.gethostname().partition(".")[0],
+        ports=links,
+        default=seen.default_route(routes),
+        default6=seen.default_route(routes6),
+        routes=seen.other_routes(routes) + seen.other_routes(routes6),
+        nameservers=nameservers,
+        domain=domain,
+        owners=tuple(o.name for o in owners.of(p.device for p in links if p.all)),
+    )
+
+
+def begin(now: Seen, plan: Plan, password: str, within: int) -> None:
+    """Take the machine over, on trial for `within` seconds.
+
+    Raises:
+        SetupFailed: it did not work, and everything has been given back.
+    """
+    if (known := memory.recall()) is not None:
+        raise SetupFailed(f"this machine is a node already ({known.stage}); `gemel setup --undo` gives it back")
+    _memory_of(now).keep()
+    try:
+        call = ("/usr/bin/gemel", "setup", "--undo", "--unless-confirmed")
+        run("systemd-run", "-q", f"--unit={REVERT}", f"--on-active={within}", "--timer-property=AccuracySec=1s", *call)
+        for owner in owners.by_name(now.owners):
+            owner.let_go(p.device for p in now.ports)
+        for name in owners.clashing():
+            run("systemctl", "stop", name)
+        run("systemctl", "start", "gemel-agent.service")
+        _configure(plan, password)
+        run("systemctl", "start", "gemel.target")
+    except (CommandFailed, Refused, Unreachable) as error:
+        undo()
+        raise SetupFailed(f"{error}; everything is as it was") from error
+
+
+def _configure(plan: Plan, password: str) -> None:
+    until = time.monotonic() + STARTING
+    while True:
+        try:
+            ask(AGENT_DOOR, Change(plan.edits, True, "gemel setup"), 120.0)
+            break
+        except Unreachable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        except Refused as error:
+            raise SetupFailed(_in_words(error)) from error
+    ask(AGENT_DOOR, SetPassword("admin", password), 30.0)
+
+
+def _in_words(error: Refused) -> str:
+    found: Any = error.problems
+    return "; ".join(f"{p['path']}: {p['text']}" for p in found) or str(error)
+
+
+def confirm() -> None:
+    """It works: make it last, over reboots, too.
+
+    Raises:
+        SetupFailed: there is nothing to confirm.
+    """
+    was = memory.recall()
+    if was is None:
+        raise SetupFailed("there is nothing to confirm: the machine has not been taken over, or took itself back")
+    for owner in owners.by_name(was.owners):
+        owner.retire()
+    for name in was.clashing:
+        succeeds("systemctl", "-q", "mask", name)
+    run("systemctl", "-q", "enable", "gemel.target", "gemel-webd.socket", *_services())
+    was.confirmed().keep()
+    succeeds("systemctl", "stop", f"{REVERT}.timer")
+
+
+def undo(unless_confirmed: bool = False) -> bool:
+    """Give the machine back as it was; returns whether there was anything to give back."""
+    was = memory.recall()
+    if was is None or (unless_confirmed and was.stage == "confirmed"):
+        return False
+    log.info("this machine gets its own network back")
+    units = ("gemel-carpd.service", "gemel-flowd.service", "gemel-webd.socket", "gemel-webd.service")
+    succeeds("systemctl", "stop", "gemel.target", *units)
+    succeeds("systemctl", "stop", "gemel-agent.service", "gemel-service-*.service")
+    succeeds("systemctl", "-q", "disable", "gemel.target", "gemel-webd.socket", *_services())
+    _without_tables()
+    _addresses_back(was)
+    for left in memory.set_back(was.sysctls):
+        log.warning("kernel setting %s", left)
+    _names_back(was)
+    for owner in owners.by_name(was.owners):
+        owner.take_back()
+    for name, ran in was.clashing.items():
+        succeeds("systemctl", "-q", "unmask", name)
+        if ran:
+            succeeds("systemctl", "start", name)
+    if CONFIG.exists():
+        shutil.rmtree(CONFIG.with_name("config.undone"), ignore_errors=True)
+        CONFIG.rename(CONFIG.with_name("config.undone"))
+    Path(RUN, "have.json").unlink(missing_ok=True)
+    memory.forget()
+    succeeds("systemctl", "stop", f"{REVERT}.timer")
+    return True
+
+
+def _services() -> tuple[str, ...]:
+    return tuple(f"gemel-{name}.service" for name in ("agent", "flowd", "carpd", "webd"))
+
+
+def _memory_of(now: Seen) -> Memory:
+    link = str(RESOLVER.readlink()) if RESOLVER.is_symlink() else ""
+    return Memory(
+        stage="trial",
+        seen=now,
+        owners=now.owners,
+        clashing={name: succeeds("systemctl", "-q", "is-active", name) for name in owners.clashing()},
+        resolver="" if link or not RESOLVER.exists() else RESOLVER.read_text(),
+        resolver_link=link,
+        names={str(path): path.read_text() for path in NAMES if path.exists()},
+        sysctls=memory.sysctls(),
+    )
+
+
+def _without_tables() -> None:
+    for line in run("nft", "list", "tables").splitlines():
+        _, family, name = line.split()
+        if name == "gemel" or name.startswith("gemel_"):
+            succeeds("nft", "delete", "table", family, name)
+
+
+def _addresses_back(was: Memory) -> None:
+    present = look()
+    for port in was.seen.ports:
+        there = present.port(port.device)
+        if there is None:
+            continue
+        missing, strange = seen.gone_and_new(port.all, there.all)
+        if port.up:
+            succeeds("ip", "link", "set", port.device, "up")
+        for address in strange:
+            succeeds("ip", "address", "delete", address, "dev", port.device)
+        for address in missing:
+            succeeds("ip", "address", "add", address, "dev", port.device)
+        if not port.up:
+            succeeds("ip", "link", "set", port.device, "down")
+    for family, via in (("-4", was.seen.default), ("-6", was.seen.default6)):
+        if via:
+            succeeds("ip", family, "route", "replace", "default", "via", via.gateway, "dev", via.device)
+    for destination, _, device in (r for r in present.routes if r not in was.seen.routes):
+        succeeds("ip", "route", "delete", destination, "dev", device)
+    for destination, gateway, device in was.seen.routes:
+        succeeds("ip", "route", "replace", destination, "via", gateway, "dev", device)
+
+
+def _names_back(was: Memory) -> None:
+    for path, text in was.names.items():
+        Path(path).write_text(text)
+    if name := was.names.get("/etc/hostname", was.seen.hostname).strip():
+        socket.sethostname(name)
+    with contextlib.suppress(FileNotFoundError):
+        RESOLVER.unlink()
+    if was.resolver_link:
+        RESOLVER.symlink_to(was.resolver_link)
+    elif was.resolver:
+        RESOLVER.write_text(was.resolver)
