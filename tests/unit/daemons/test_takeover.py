@@ -83,7 +83,7 @@ def test_the_first_configuration_is_the_network_as_it_works_now():
         ("lan", "ens4", "192.168.1.2/24", True),
         ("opt1", "ens5", "", False),
     ]
-    assert interfaces[0].gateway == "WANGW"
+    assert interfaces[0].gateway == "wangw"
     assert [p for p in SCHEMA.check(config) if p.level == "error"] == []
 
 
