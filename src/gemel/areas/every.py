@@ -5,6 +5,8 @@ from gemel.areas.aliases import ALIASES
 from gemel.areas.api_keys import API_KEYS
 from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
+from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS
+from gemel.areas.dhcp_kea import compile_dhcp
 from gemel.areas.firewall import compile_firewall, skipped
 from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.health import HEALTH
@@ -30,6 +32,8 @@ AREAS = (
     RULES,
     OUTBOUND_NAT,
     PORT_FORWARDS,
+    DHCP,
+    DHCP_MAPPINGS,
     HIGH_AVAILABILITY,
     HEALTH,
     ADMIN_ACCESS,
@@ -44,6 +48,6 @@ SCHEMA = Schema(
     names=names_of,
     settled=settled,
     followed=followed,
-    across=(compile_firewall, compile_cluster),
+    across=(compile_firewall, compile_cluster, compile_dhcp),
     cautions=(skipped,),
 )

@@ -25,6 +25,7 @@ BOXES = {
     "nat": "NAT configuration",
     "static_routes": "Static Route configuration",
     "virtual_ips": "Virtual IPs",
+    "dhcp": "DHCP Server settings",
 }
 """The check boxes of *Select options to sync*, for the areas that there are. `admin` has a field of its own."""
 

@@ -7,11 +7,13 @@ ETC = "/etc/gemel"
 AGENT_DOOR = f"{RUN}/agent.sock"
 CARPD_DOOR = f"{RUN}/carpd.sock"
 FLOWD_DOOR = f"{RUN}/flowd.sock"
+LEASED_DOOR = f"{RUN}/leased.sock"
 SUPERVISOR_DOOR = f"{RUN}/supervisor.sock"
 
 CARPD_SETTINGS = f"{RUN}/carpd.json"
 HEARTBEAT_KEY = f"{RUN}/heartbeat.key"
 FLOWD_SETTINGS = f"{RUN}/flowd.json"
+LEASED_SETTINGS = f"{RUN}/leased.json"
 
 NODE_KEY = f"{STATE}/node/key.pem"
 NODE_CERTIFICATE = f"{STATE}/node/certificate.pem"

@@ -131,15 +131,15 @@ class Service:
     """Files, the command that checks them, and the process that reads them.
 
     `argv` empty means that the files are all there is. `check` may name a file as ``{path}``: it is run on the new
-    content before the old one is replaced. `reload` is run instead of a restart where the service can take that.
+    content before the old one is replaced. When only files have changed the process gets `signal` (0: is restarted).
     """
 
     name: str
     files: tuple[File, ...] = ()
     argv: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
-    reload: tuple[str, ...] = ()
     user: str = "root"
+    signal: int = 0
 
     @property
     def key(self) -> tuple[str, ...]:

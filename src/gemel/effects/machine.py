@@ -41,7 +41,7 @@ class Failed(Exception):
 class Machine:
     """This machine, as far as wants reach.
 
-    `tell(daemon)` says to one of Gemel's daemons that its settings file has changed; `run_service(want)` and
+    `tell(daemon)` says to one of Gemel's daemons that its settings file has changed; `run_service(want, changed)` and
     `end_service(name)` reach whoever runs services here. `run` is the folder of the daemons' settings.
     """
 
@@ -49,7 +49,7 @@ class Machine:
         self,
         run: Path,
         tell: Callable[[str], None],
-        run_service: Callable[[Service], None],
+        run_service: Callable[[Service, bool], None],
         end_service: Callable[[str], None],
     ) -> None:
         self._run = run
@@ -90,6 +90,9 @@ class Machine:
         for want in wants:
             if isinstance(want, Ruleset):
                 _nft(want.program.text(), "-c")
+            elif isinstance(want, Service) and want.check:
+                for file in want.files:
+                    _check_file(want, file)
             elif isinstance(want, Link) and not self._netlink.link_lookup(ifname=want.device):
                 raise Failed(f"there is no network device {want.device} on this machine")
 
@@ -191,7 +194,8 @@ class Machine:
             if file.owner != "root":
                 shutil.chown(file.path, file.owner)
         if want.argv:
-            self._run_service(want)
+            same = isinstance(was, Service) and was.argv == want.argv
+            self._run_service(want, same and bool(changed))
 
 
 def _check_file(want: Service, file: File) -> None:

@@ -18,11 +18,10 @@ from gemel.areas.system import SYSTEM
 from gemel.areas.vhid_clash import clashes
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.control import agent as agent_questions
-from gemel.control import carpd, flowd, paths, peer, supervisor
+from gemel.control import carpd, flowd, paths, peer
 from gemel.control.door import Door, Question, Refused, Unreachable, ask
 from gemel.core.config import Config
 from gemel.core.problem import Problem
-from gemel.core.want import Service
 from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
@@ -31,6 +30,7 @@ from gemel.daemons.agent.heartbeat import hand_over_key
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.remembered import Remembered
 from gemel.daemons.agent.segments import overheard
+from gemel.daemons.agent.services import end_service, run_service
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.logs import log_to_stderr
@@ -59,21 +59,6 @@ def tell(daemon: str) -> None:
             ask(door, question, timeout=5.0)
         except Refused as error:
             raise Failed(f"{daemon} does not take its settings: {error}") from error
-
-
-def run_service(want: Service) -> None:
-    """Have the supervisor run a service, or let it read its files again."""
-    user = None if want.user == "root" else want.user
-    try:
-        ask(paths.SUPERVISOR_DOOR, supervisor.StartService(want.name, want.argv, user))
-    except (Refused, Unreachable) as error:
-        raise Failed(f"service {want.name}: {error}") from error
-
-
-def end_service(name: str) -> None:
-    """Have the supervisor stop a service."""
-    with contextlib.suppress(Unreachable):
-        ask(paths.SUPERVISOR_DOOR, supervisor.StopService(name))
 
 
 def give_key(node: ThisNode) -> None:

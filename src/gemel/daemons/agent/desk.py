@@ -232,7 +232,8 @@ class Desk:
         return edited_all(self.schema, config, edits)
 
     def _at_save(self, edit: Edit) -> bool:
-        return self.schema.area(edit.area).at_save and edit.verb == "set" and not edit.item
+        area = self.schema.area(edit.area)
+        return area.at_save and (area.items_at_save or (edit.verb == "set" and not edit.item))
 
     def _title(self, edits: list[Edit]) -> str:
         return f"saved {', '.join(dict.fromkeys(self.schema.area(e.area).label for e in edits))}"

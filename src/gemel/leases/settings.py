@@ -1,0 +1,38 @@
+"""What leased is told, by the agent, as JSON; `core.codec` gives it its shape."""
+
+from dataclasses import dataclass
+
+NODE = "/var/lib/gemel/node"
+PEER_PORT = 3241
+"""TCP with TLS between the two nodes."""
+KEEPER_PORT = 3242
+"""On 127.0.0.1, where Kea asks before it acknowledges a lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One interface with a DHCP server. `vip` empty: nothing to follow, it always serves. `peer` empty: no failover."""
+
+    interface: str
+    device: str
+    address: str
+    network: str
+    subnet_id: int
+    vip: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`listen` are the own addresses at which the peer is let in, `peers` its addresses, in the order of trying."""
+
+    scopes: tuple[Scope, ...] = ()
+    listen: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    kea: str = "/run/kea/kea4-ctrl-socket"
+    kea_config: str = "/etc/kea/kea-dhcp4.conf"
+    port: int = PEER_PORT
+    keeper_port: int = KEEPER_PORT
+    key: str = f"{NODE}/key.pem"
+    certificate: str = f"{NODE}/certificate.pem"
+    peer_certificate: str = f"{NODE}/peer.pem"
