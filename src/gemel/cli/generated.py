@@ -43,7 +43,8 @@ def app_for(area: Area[Any]) -> typer.Typer:
 
 
 def _saved(area: Area[Any], item: bool = False) -> str:
-    return " Takes effect at once." if area.at_save and (area.items_at_save or not item) else " Takes effect with `gemel apply`."
+    at_once = area.at_save and (area.items_at_save or not item)
+    return " Takes effect at once." if at_once else " Takes effect with `gemel apply`."
 
 
 # A command made of a signature ---------------------------------------------------------------------------------------

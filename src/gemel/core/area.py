@@ -48,7 +48,8 @@ class Area(Generic[M]):
     `shared(model, config)` is the part of it that both nodes have in common; `for_peer(shared, config)` turns the
     sender's into what the peer should have; `merged(theirs, mine, config)` puts back what stays local. `ordered` lists
     are evaluated from the top, within `grouped_by` if given. `at_save` areas are applied when saved, as their page
-    only says *Save*: their own fields, and with `items_at_save` items, too. Page, REST and commands of an area with `own_faces` are made by hand, and none of its model.
+    only says *Save*: their own fields, and with `items_at_save` items, too. Page, REST and commands of an area
+    with `own_faces` are made by hand, and none of its model.
     """
 
     name: str

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gemel.areas.every import SCHEMA
+from gemel.areas.high_availability import BOXES
 from gemel.control import paths
 from gemel.core.model import plain
 from gemel.daemons.agent.accounts import knows
@@ -57,7 +58,7 @@ def test_the_recipe_is_typed_as_it_is_written(blank: Shell) -> None:
     assert [m["description"] for m in nat_items] == ["ISAKMP - LAN to WAN", "LAN to WAN"]
     assert {m["translation"] for m in nat_items} == {f"vip:{vip['id']}"}
     ha = areas["high_availability"]
-    assert (ha["password"], ha["filter_host_id"], len(ha["areas"])) == ("the peer's one", "1", 6)
+    assert (ha["password"], ha["filter_host_id"], set(ha["areas"])) == ("the peer's one", "1", set(BOXES))
     assert knows(blank.config, "admin", "a long password")
     assert SCHEMA.check(blank.config) == []
     assert blank.agent.node.has(blank.desk)
