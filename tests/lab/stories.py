@@ -14,7 +14,8 @@ from typing import Any
 from gemel.control import supervisor as doors
 from gemel.control.paths import SUPERVISOR_DOOR
 from gemel.lab import namespace, recipe
-from gemel.lab.lab import SOURCE, Lab
+from gemel.lab.commands import SOURCE
+from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from gemel.lab.topology import SWITCH, WAN_VIP, other
 from gemel.lab.traffic import Measured, Traffic

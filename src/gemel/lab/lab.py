@@ -1,27 +1,23 @@
 """A lab: built, looked into, mistreated and taken down again."""
 
 import contextlib
-import json
 import os
 import re
 import secrets
 import select
-import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gemel
 from gemel.control import supervisor as doors
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.paths import AGENT_DOOR, SUPERVISOR_DOOR
 from gemel.lab import namespace
 from gemel.lab.boot import ENVIRONMENT
+from gemel.lab.commands import SOURCE, Commands
 from gemel.lab.namespace import LabError
 from gemel.lab.state import Folder, State
 from gemel.lab.topology import (
@@ -38,12 +34,11 @@ from gemel.lab.topology import (
 )
 from gemel.lab.wiring import Wiring, port
 
-SOURCE = Path(gemel.__file__).resolve().parents[1]
 WEB_PORT = 8443
 BOOT_PATIENCE = 20.0  # seconds
 
 
-class Lab:
+class Lab(Commands):
     """The lab called `name`. Any process may hold one: what a lab is stands on disk and in the kernel.
 
     Every method raises `LabError`, with a text for people, for what cannot be done.
@@ -234,36 +229,6 @@ class Lab:
             return ["ip", "netns", "exec", f"{self.name}-{machine}", *argv]
         variables = [f"{k}={v}" for k, v in {**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")}.items()]
         return ["nsenter", "-t", str(self._init(machine)), "-m", "-u", "-n", "-p", "env", "-i", *variables, *argv]
-
-    def exec(self, machine: str, *argv: str, text: str | None = None, check: bool = True, timeout: float = 60) -> str:
-        """Run a command on a node or host to its end; returns what it printed."""
-        shown = f"{machine}: {shlex.join(argv)}"
-        return namespace.run(*self.command(machine, *argv), text=text, check=check, timeout=timeout, shown=shown)
-
-    def start(self, machine: str, *argv: str, **how: Any) -> subprocess.Popen[str]:
-        """Start a command on a node or host and do not wait for it; `how` as for ``subprocess.Popen``."""
-        return subprocess.Popen(self.command(machine, *argv), text=True, **how)
-
-    def cli(self, node: str, *argv: str, text: str | None = None, check: bool = True, timeout: float = 60) -> str:
-        """The node's own `gemel`."""
-        self._check_node(node)
-        return self.exec(node, "gemel", *argv, text=text, check=check, timeout=timeout)
-
-    def cli_json(self, node: str, *argv: str) -> Any:
-        """What the node's `gemel ARGV --json` says."""
-        return json.loads(self.cli(node, *argv, "--json"))
-
-    def wait(self, until: Callable[[], object], what: str, patience: float = 15.0) -> None:
-        """Return as soon as `until()` is true.
-
-        Raises:
-            LabError: it was not, for `patience` seconds.
-        """
-        deadline = time.monotonic() + patience
-        while not until():
-            if time.monotonic() > deadline:
-                raise LabError(f"waited {patience:.0f} s in vain for {what}")
-            time.sleep(0.02)
 
     def status(self) -> dict[str, Any]:
         """Everything that `gemel lab status` shows."""

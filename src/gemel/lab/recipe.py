@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gemel.lab.lab import Lab
+from gemel.lab.commands import Commands
 from gemel.lab.namespace import LabError
 from gemel.lab.probes import ISAKMP, UDP_PORT
 from gemel.lab.topology import NODES, WAN_VIP
@@ -31,7 +31,7 @@ class Step:
 
     name: str
     typed: dict[str, str]
-    see: Callable[[Lab], str]
+    see: Callable[[Commands], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Seen:
     seconds: float
 
 
-def carry_out(lab: Lab, tell: Callable[[Seen], None] = lambda seen: None) -> None:
+def carry_out(lab: Commands, tell: Callable[[Seen], None] = lambda seen: None) -> None:
     """Do every step in order, and tell of each when it has been seen to work.
 
     Raises:
@@ -63,19 +63,19 @@ def carry_out(lab: Lab, tell: Callable[[Seen], None] = lambda seen: None) -> Non
         tell(seen)
 
 
-def type_in(lab: Lab, node: str, line: str) -> str:
+def type_in(lab: Commands, node: str, line: str) -> str:
     """Carry out one line as a person would type it on `node`; returns what was printed."""
     program, *arguments = shlex.split(line)
     return lab.exec(node, program, *arguments, text=f"{lab.password}\n" if "--password-stdin" in arguments else None)
 
 
-def vips(lab: Lab, node: str) -> list[dict[str, Any]]:
+def vips(lab: Commands, node: str) -> list[dict[str, Any]]:
     """The node's CARP VIPs, as its `gemel status --json` tells of them."""
     reported: list[dict[str, Any]] = lab.cli_json(node, "status")["carp"]
     return reported
 
 
-def is_in_role(lab: Lab, node: str, role: str) -> bool:
+def is_in_role(lab: Commands, node: str, role: str) -> bool:
     """Whether it has VIPs, and all of them are in state `role`; a node that does not answer yet is in none."""
     try:
         return {vip["state"] for vip in vips(lab, node)} == {role}
@@ -83,13 +83,13 @@ def is_in_role(lab: Lab, node: str, role: str) -> bool:
         return False
 
 
-def rules(lab: Lab, node: str, interface: str) -> tuple[str, ...]:
+def rules(lab: Commands, node: str, interface: str) -> tuple[str, ...]:
     """The descriptions of the interface's rules that are in force, from the top."""
     shown = lab.cli_json(node, "rule", "list", interface, "--running")
     return tuple(rule["description"] for rule in shown["values"]["items"])
 
 
-def _sync_addresses(lab: Lab) -> str:
+def _sync_addresses(lab: Commands) -> str:
     seen = []
     for node, plan in NODES.items():
         lab.wait(partial(_has_address, lab, node, plan.sync), f"{plan.sync} on {node}", PATIENCE)
@@ -97,21 +97,21 @@ def _sync_addresses(lab: Lab) -> str:
     return ", ".join(seen) + " on sync"
 
 
-def _has_address(lab: Lab, node: str, address: str) -> bool:
+def _has_address(lab: Commands, node: str, address: str) -> bool:
     return address in lab.exec(node, "ip", "-br", "address", "show", "sync")
 
 
-def _primary_rules(lab: Lab) -> str:
+def _primary_rules(lab: Commands) -> str:
     lab.wait(lambda: rules(lab, "fw1", "opt1") == SYNC_RULES, "fw1's three rules in their order", PATIENCE)
     return "fw1, from the top: " + "; ".join(SYNC_RULES)
 
 
-def _temporary_rule(lab: Lab) -> str:
+def _temporary_rule(lab: Commands) -> str:
     lab.wait(lambda: rules(lab, "fw2", "opt1") == ("Temp rule for sync",), "fw2's temporary rule", PATIENCE)
     return "fw2 has one rule on SYNC, the temporary one"
 
 
-def _state_sync(lab: Lab) -> str:
+def _state_sync(lab: Commands) -> str:
     return ", ".join(
         f"{node} is host {sync['host_id']}, {sync['status']}"
         for node in NODES
@@ -119,18 +119,18 @@ def _state_sync(lab: Lab) -> str:
     )
 
 
-def _configuration_sync(lab: Lab) -> str:
+def _configuration_sync(lab: Commands) -> str:
     lab.wait(lambda: rules(lab, "fw2", "opt1") == SYNC_RULES, "the primary's rules on fw2", PATIENCE)
     for node in NODES:
         lab.wait(partial(_in_sync, lab, node), f"{node}'s states", PATIENCE)
     return "fw2's temporary rule is gone, the primary's three stand there; states flow both ways"
 
 
-def _in_sync(lab: Lab, node: str) -> bool:
+def _in_sync(lab: Commands, node: str) -> bool:
     return bool(lab.cli_json(node, "status")["state_sync"]["in_sync"])
 
 
-def _roles(lab: Lab) -> str:
+def _roles(lab: Commands) -> str:
     lab.wait(lambda: is_in_role(lab, "fw1", "MASTER"), "fw1 to be MASTER of all VIPs", PATIENCE)
     lab.wait(lambda: is_in_role(lab, "fw2", "BACKUP"), "fw2 to be BACKUP of all VIPs", PATIENCE)
     timing = {(v["advbase"], v["advskew"]) for v in vips(lab, "fw2")}
@@ -139,7 +139,7 @@ def _roles(lab: Lab) -> str:
     return f"fw1 MASTER of {len(vips(lab, 'fw1'))} VIPs, fw2 BACKUP with base 1, skew 101"
 
 
-def _translation(lab: Lab) -> str:
+def _translation(lab: Commands) -> str:
     with Server(lab, seconds=60) as server:
         usual, isakmp = server.source_of(UDP_PORT, 40_000), server.source_of(ISAKMP, ISAKMP)
     if not usual.startswith(f"{WAN_VIP}:") or isakmp != f"{WAN_VIP}:{ISAKMP}":

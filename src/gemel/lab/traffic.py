@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from gemel.core.codec import decode
-from gemel.lab.lab import SOURCE, Lab
+from gemel.lab.commands import SOURCE, Commands
 from gemel.lab.namespace import LabError
 from gemel.lab.probes import Talk, Window
 from gemel.lab.topology import WAN_SERVER
@@ -29,7 +29,7 @@ class Measured:
 class Server:
     """The WAN server, as a context; `seconds` bounds its life."""
 
-    def __init__(self, lab: Lab, seconds: float) -> None:
+    def __init__(self, lab: Commands, seconds: float) -> None:
         self._lab = lab
         self._process = _start(lab, "wan", "serve", WAN_SERVER, str(seconds))
         _line(self._process, "the WAN server")
@@ -48,7 +48,7 @@ class Server:
 class Traffic:
     """A server, a flow and a connection, as a context; they end with it, and at the latest after `seconds`."""
 
-    def __init__(self, lab: Lab, seconds: float = 300) -> None:
+    def __init__(self, lab: Commands, seconds: float = 300) -> None:
         with contextlib.ExitStack() as undo:
             self.server = undo.enter_context(Server(lab, seconds))
             self._flow = _start(lab, "lan", "flow", WAN_SERVER, str(seconds))
@@ -76,7 +76,7 @@ class Traffic:
         self._undo.close()
 
 
-def _start(lab: Lab, machine: str, *argv: str) -> "subprocess.Popen[str]":
+def _start(lab: Commands, machine: str, *argv: str) -> "subprocess.Popen[str]":
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return lab.start(machine, *PROBES, *argv, env={**os.environ, "PYTHONPATH": str(SOURCE)}, **pipes)
 
