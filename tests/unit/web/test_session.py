@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gemel.control import agent as ask
 from gemel.control.door import Unreachable
 from gemel.web.app import app
 from gemel.web.menu import MENUS
@@ -45,6 +46,20 @@ def test_too_many_failures_from_one_address_have_to_wait(there: tuple[Agent, Any
     said = [browser.post("/login", username="boss", password="no").words for _ in range(6)]
     assert "Too many failed logins" in said[-1]
     assert "Too many failed logins" in browser.post("/login", username="boss", password=PASSWORD).words
+
+
+def test_an_old_session_in_the_cookie_does_not_keep_one_from_logging_in(there: tuple[Agent, Any]) -> None:
+    browser = logged_in(there[1])
+    again = Browser(there[1], {COOKIE: browser.cookies[COOKIE]})
+    assert again.post("/login", username="boss", password=PASSWORD, follow=False).status == 303
+    stale = Browser(there[1], {COOKIE: "over"})
+    assert stale.post("/login", username="boss", password=PASSWORD, follow=False).status == 303
+
+
+def test_an_api_key_is_no_cookie(there: tuple[Agent, Any]) -> None:
+    agent, application = there
+    key = agent(ask.MakeKey("all", "all", username="boss")).key
+    assert Browser(application, {COOKIE: key}).get(RULES, follow=False).status == 303
 
 
 def test_the_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(there: tuple[Agent, Any]) -> None:
@@ -121,17 +136,6 @@ def test_who_may_only_read_sees_no_button_and_can_change_nothing(there: tuple[Ag
     ):  # fmt: skip
         assert browser.post(address, **fields).status == 403, address
     assert agent.desk.candidate == before
-
-
-def test_a_new_password_ends_the_session_and_works(there: tuple[Agent, Any]) -> None:
-    browser = logged_in(there[1])
-    differ = browser.post("/account/password", password="a new long one", password__again="another long one")
-    assert "the two entries differ" in differ.wrong("password")
-    assert "at least 8" in browser.post("/account/password", password="short", password__again="short").words
-    browser.post("/account/password", password="a new long one", password__again="a new long one")
-    assert browser.get(RULES, follow=False).status == 303
-    page = browser.post("/login?next=/changes", username="boss", password="a new long one")
-    assert page.address == "/changes"
 
 
 def test_an_agent_that_does_not_answer_is_said_in_words() -> None:

@@ -2,6 +2,7 @@
 
 from gemel.areas.every import AREAS
 from gemel.web.pages import (
+    account,
     backup,
     changes,
     dashboard,
@@ -17,6 +18,7 @@ from gemel.web.pages import (
     segments,
     session,
     status_carp,
+    users,
     virtual_ips,
 )
 from gemel.web.pages.area import AreaPages
@@ -29,6 +31,7 @@ HAND_MADE: tuple[AreaPages, ...] = (
     nat.FORWARDS,
     nat.OUTBOUND,
     high_availability.PAGES,
+    users.PAGES,
     notifications.PAGES,
 )
 """The pages that people live in: made by hand on top of what the models give."""
@@ -37,6 +40,7 @@ _by_hand = {pages.area.name for pages in HAND_MADE}
 
 PAGES: tuple[Page, ...] = (
     *session.PAGES,
+    *account.PAGES,
     *dashboard.PAGES,
     *status_carp.PAGES,
     *graphs.PAGES,
@@ -46,6 +50,7 @@ PAGES: tuple[Page, ...] = (
     *backup.PAGES,
     *changes.PAGES,
     *history.PAGES,
+    *users.KEY_PAGES,
     *(page for pages in HAND_MADE for page in pages.pages()),
     *(page for area in AREAS if area.name not in _by_hand and not area.own_faces for page in AreaPages(area).pages()),
 )
