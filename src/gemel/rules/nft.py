@@ -16,11 +16,13 @@ Source: reference pfsense-semantics §2.4, §2.5, §2.7; RFC 4890 for ICMPv6.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from gemel.rules.addresses import Family, Range, merge, merge_spans, range_text
 from gemel.rules.expressions import TCP_UDP, address_list, alias_name, identifier, number_list, port_set_name, quoted
 from gemel.rules.grouping import Contents, readable_contents
-from gemel.rules.ir import CARP, LOG_GROUP, Interface, Policy
+from gemel.rules.ir import CARP, LOG_GROUP, Interface, Policy, Rule
 from gemel.rules.layout import lay_out
 from gemel.rules.nat import translate
 from gemel.rules.ranks import Ranks
@@ -43,17 +45,37 @@ def compile(policy: Policy, previous: Ruleset | None = None) -> Ruleset:
         if len(values) != len(policy.interfaces):
             raise ValueError("two interfaces have the same id or device")
     ranks = Ranks(previous.ranks if previous else {})
-    contents = {family: readable_contents(names, family) for family in FAMILIES}
-    table = Table({TCP_UDP: TCP_UDP_SET, **dict(_named_sets(policy))})
+    before: Parts = previous.parts if previous and previous.parts else Parts(Names({}, {}), {}, {})
+    table = Table({TCP_UDP: TCP_UDP_SET, **dict(_named_sets(policy, before))})
+    parts = Parts(names, {}, table.collections)
     for interface in policy.interfaces:
-        _interface(table, policy, interface, names, contents, ranks)
+        _interface(table, policy, interface, ranks, (before, parts))
     _frame(table, policy)
     translate(table, policy, names)
-    return Ruleset({"gemel": table}, ranks.numbers)
+    return Ruleset({"gemel": table}, ranks.numbers, parts)
 
 
-def _named_sets(policy: Policy) -> Iterator[tuple[str, Collection]]:
+@dataclass(frozen=True)
+class Parts:
+    """What a compilation can take over from the one before: lists by name (numbered rules, and what they were laid out
+    as), if all names in them mean the same; and the sets of aliases that did not change."""
+
+    names: Names
+    lists: dict[str, tuple[list[tuple[int, Rule]], Table]]
+    collections: dict[str, Collection]
+
+    @cached_property
+    def contents(self) -> dict[Family, Contents]:
+        """What cuts may look into."""
+        return {family: readable_contents(self.names, family) for family in FAMILIES}
+
+
+def _named_sets(policy: Policy, before: Parts) -> Iterator[tuple[str, Collection]]:
     for alias in policy.aliases:
+        if before.names.aliases.get(alias.id) == alias:  # 100,000 entries take a while to write
+            for name in (alias_name(family, alias.id) for family in FAMILIES):
+                yield name, before.collections[name]
+            continue
         ranges = merge(alias.ranges)
         for family in FAMILIES:
             yield alias_name(family, alias.id), address_set(family, [r for r in ranges if r.family == family])
@@ -68,14 +90,22 @@ def address_set(family: Family, ranges: Iterable[Range]) -> Collection:
     return Collection("set", f"type {kind}; flags interval;", {range_text(r): "" for r in ranges})
 
 
-def _interface(table: Table, policy: Policy, interface: Interface, names: Names, contents: dict[Family, Contents],
-               ranks: Ranks) -> None:  # fmt: skip
+def _interface(
+    table: Table, policy: Policy, interface: Interface, ranks: Ranks, before_and_now: tuple[Parts, Parts]
+) -> None:
     name = f"if_{identifier(interface.id)}"
     rules = [*interface.automatic, *interface.rules]
     numbers = ranks.of(name, [rule.id for rule in rules])
-    for family in FAMILIES:
-        numbered = list(zip(numbers, rules, strict=True))
-        lay_out(table, f"{name}_{family}", family, numbered, names, contents[family])
+    before, now = before_and_now
+    numbered = list(zip(numbers, rules, strict=True))
+    known = before.lists.get(name)
+    if known is None or known[0] != numbered or before.names != now.names:
+        known = numbered, Table()
+        for family in FAMILIES:
+            lay_out(known[1], f"{name}_{family}", family, numbered, now.names, now.contents[family])
+    now.lists[name] = known
+    table.collections.update(known[1].collections)
+    table.chains.update(known[1].chains)
     lines = [*_blocked_sources(policy, interface), *_lockout(interface),
              f"meta nfproto vmap {{ ipv4 : goto {name}_4, ipv6 : goto {name}_6 }}"]  # fmt: skip
     table.chains[name] = Chain("", tuple(lines))

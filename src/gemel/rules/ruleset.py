@@ -7,6 +7,7 @@ transaction: nft loads all of it or nothing.
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """Everything that a policy compiles to. `ranks` (list and rule id -> number) let the next compilation keep them."""
+    """Everything that a policy compiles to. `ranks` (list and rule id -> number) let the next compilation keep them;
+    `parts` let it take over what did not change."""
 
     tables: dict[str, Table]
     ranks: dict[str, int] = field(default_factory=dict)
+    parts: Any = field(default=None, compare=False, repr=False)
 
     def text(self) -> str:
         """The transaction that puts exactly this in place, whatever was in these tables before."""

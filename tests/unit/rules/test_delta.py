@@ -11,7 +11,7 @@ from gemel.rules.ir import Action, Alias, Interface, Match, Policy, Rule, addres
 from gemel.rules.nft import compile
 from gemel.rules.ranks import GAP, Ranks
 from gemel.rules.ruleset import Chain, Collection, Ruleset, Table
-from tests.unit.rules.strategies import long_list
+from tests.unit.rules.strategies import ALIASES, long_list, policies
 
 LONG = long_list(1000, 4)
 NEW = Rule("new", Match(4, frozenset({6}), addresses("10.1.1.1"), None, None, ports(8443)), Action.PASS)
@@ -98,3 +98,12 @@ def test_a_full_gap_gives_all_new_numbers() -> None:
 
 def test_the_same_rule_twice_has_two_numbers() -> None:
     assert Ranks({}).of("l", ["a", "a"]) == [GAP, 2 * GAP]
+
+
+@given(policies(), policies(), st.booleans())
+def test_what_is_taken_over_is_what_would_have_been_made(mine: Policy, theirs: Policy, refreshed: bool) -> None:
+    old = compile(mine)
+    first = replace(ALIASES[0], ranges=(parse_range("10.9.9.9"),))
+    new = replace(mine, interfaces=(mine.interfaces[0], theirs.interfaces[1]))
+    new = replace(new, aliases=(first, *ALIASES[1:])) if refreshed else new
+    assert compile(new, old) == compile(new, replace(old, parts=None))
