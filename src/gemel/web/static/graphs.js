@@ -79,7 +79,7 @@
       const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui, sans-serif" };
       const end = this.data[0].at(-1) ?? Date.now() / 1000;
       this.plot = new uPlot({
-        width: place.clientWidth, height: 160, cursor: { y: false, drag: { x: false, y: false } }, legend: { show: false },
+        width: place.clientWidth, height: 160, cursor: { y: false, drag: { x: false, y: false } }, legend: { show: false }, padding: [10, 26, 0, 0],
         scales: { x: { time: true, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 1)] } },
         axes: [
           { ...axis, space: 90, size: 28, values: (u, ticks) => ticks.map((t) => (end && time(t))) },
