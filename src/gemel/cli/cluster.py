@@ -10,9 +10,11 @@ from gemel.control.agent import (
     AskFingerprints,
     CarpScan,
     EnableCarp,
+    FailOver,
     Maintenance,
     PinPeer,
     ResetDemotion,
+    ResyncStates,
     Status,
     SyncNow,
     TestVirtualMac,
@@ -134,6 +136,15 @@ def carp_maintenance(
     call(Maintenance(_is_on(switch)))
 
 
+@carp.command("failover")
+def carp_failover(
+    force: Annotated[bool, typer.Option("--force", help="Also when the other node might not take over.")] = False,
+) -> None:
+    """Hand all virtual IPs to the peer, by persistent maintenance mode; refused, with reasons, where it might not take
+    over."""
+    call(FailOver(force))
+
+
 @carp.command("reset-demotion")
 def carp_reset_demotion(
     reason: Annotated[str, typer.Argument(help="As `gemel status` names it; all that hold now without one.")] = "",
@@ -204,6 +215,11 @@ def _is_on(switch: str) -> bool:
 def sync() -> None:
     """Push the configuration to the peer now (it is pushed by itself after every apply)."""
     call(SyncNow())
+
+
+def resync() -> None:
+    """Send all states to the peer again (what differs is told again by itself)."""
+    call(ResyncStates())
 
 
 @peer.command("show")

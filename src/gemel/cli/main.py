@@ -7,7 +7,7 @@ import typer
 
 from gemel import __version__
 from gemel.areas.every import AREAS
-from gemel.cli import cluster, facts, history, setup
+from gemel.cli import accounts, cluster, facts, history, setup
 from gemel.cli.console import out
 from gemel.cli.generated import app_for
 
@@ -44,6 +44,7 @@ def build() -> typer.Typer:
     app.add_typer(nat, name="nat")
     app.add_typer(cluster.carp, name="carp")
     app.add_typer(cluster.peer, name="peer")
+    app.add_typer(accounts.key, name="key")
     commands: dict[str, Callable[..., None]] = {
         "status": cluster.status,
         "transitions": facts.transitions,
@@ -60,7 +61,10 @@ def build() -> typer.Typer:
         "export": history.export,
         "import": history.import_file,
         "sync": cluster.sync,
+        "resync": cluster.resync,
         "passwd": setup.passwd,
+        "setup-code": accounts.setup_code,
+        "totp-reset": accounts.totp_reset,
         "first-boot": setup.first_boot,
     }
     for name, command in commands.items():

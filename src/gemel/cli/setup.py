@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from gemel.cli.accounts import print_setup_code
 from gemel.cli.console import Json, call, fail, out, print_findings, print_json
 from gemel.cli.generated import change, read_password
-from gemel.control.agent import Change, EditOrder, SetPassword, Show
+from gemel.control.agent import AskSetup, Change, EditOrder, SetPassword, SetupCode, Show
 
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
@@ -25,12 +26,10 @@ def first_boot(
     as_json: Json = False,
 ) -> None:
     """Answer the first questions of a new node: name, WAN, LAN, the admin's password. LAN may go anywhere, WAN is
-    closed."""
+    closed. Without a password a code is printed with which the first visitor sets it."""
     if call(Show("interfaces")).values["items"]:
         fail("this node is configured already: use `gemel interface`, or `gemel import`")
-    if not password_stdin:
-        fail("give the admin's password on standard input, with --password-stdin")
-    password = read_password()
+    password = read_password() if password_stdin else ""
     changed = call(
         Change(
             (*_named(hostname, gui_address), *_answers(wan, wan_address, wan_gateway, lan, lan_address)),
@@ -38,11 +37,15 @@ def first_boot(
             "first boot",
         )
     )
-    call(SetPassword("admin", password))
+    if password:
+        call(SetPassword("admin", password))
     if as_json:
         print_json(changed)
     else:
         out.print(f"{hostname} is set up (revision {changed.revision}): `gemel status` shows it")
+    if not password and call(AskSetup()) and not as_json:
+        given = call(SetupCode())
+        print_setup_code(given.code, given.seconds)
     print_findings(changed.warnings)
 
 

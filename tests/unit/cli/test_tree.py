@@ -13,6 +13,7 @@ from gemel.core.model import is_marked
 
 SILENT = {
     "discard", "sync", "passwd", "carp maintenance", "carp enable", "carp disable", "peer pin", "peer forget",
+    "carp failover", "resync", "totp-reset", "key revoke",
 }  # fmt: skip
 """Commands that print nothing when all is well."""
 
