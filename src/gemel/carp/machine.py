@@ -39,6 +39,7 @@ LONGEST_FAREWELL = 0.5  # seconds that a leaving node waits for its successor's 
 OWN_WINDOW = 64  # adverts: one from our address with such a recent counter is our own, mirrored by a switch
 COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
 OWN_MAC = bytes(6)
+TOGETHER = 0.01  # seconds that an advert may leave early, in one wake-up with others
 CHANGE_WITHIN = 60.0  # seconds that the peer has for the same change of addresses or password, if it does not tell
 CHANGE_SHOULD_TAKE = 10.0  # seconds
 MOST_FORMER = 3  # earlier digests that are kept; more changes within a minute forget the oldest
@@ -94,6 +95,8 @@ class Machine:
         self._sources = {6: wire.link_local(self._port_mac)}
         if config.source:
             self._sources[4] = config.source
+        self._families = config.families
+        self._measure()
         self._peers = {4: (config.source, config.peer), 6: (config.source6, config.peer6)}
         self.mac = wire.virtual_mac(config.vhid) if config.virtual_mac else self._port_mac
         self._announcements = [
@@ -110,16 +113,13 @@ class Machine:
 
     # ------------------------------------------------------------------------------------------------- quantities
 
-    @property
-    def effective_skew(self) -> int:
+    def _measure(self) -> None:
+        """What follows from settings and demotion, and is asked for with every advert."""
+        base, skew = self.config.advbase, min(MOST_SKEW, max(0, self.config.advskew + self.demotion))
+        self.effective_skew = skew
         """The skew that is sent: with demotion, at most 240."""
-        return min(MOST_SKEW, max(0, self.config.advskew + self.demotion))
-
-    @property
-    def interval(self) -> float:
+        self.interval = base + (skew if base else max(skew, 1)) / 256
         """Seconds between two adverts of mine; what elections compare."""
-        skew = self.effective_skew
-        return self.config.advbase + (skew if self.config.advbase else max(skew, 1)) / 256
 
     @property
     def patience(self) -> float:
@@ -160,17 +160,20 @@ class Machine:
             return []
         self.master = source
         happening = self._meaning(advert)
-        if happening is Happening.PEER_LEAVES and advert.advbase == wire.BOW_OUT:
-            why = f"{source} bowed out"
-        else:
-            why = (
-                f"{source} advertises base {advert.advbase} skew {advert.advskew}, "
-                f"this node base {self.config.advbase} skew {self.effective_skew}"
-            )
         self._hearing = received.family
-        actions = self.happen(happening, now, why)
+        after, _ = TABLE.get((self.state, happening), (self.state, ()))
+        actions = self.happen(happening, now, "" if after is self.state else self._why(received))
         self._hearing = None
         return actions
+
+    def _why(self, received: wire.Received) -> str:
+        advert, source = received
+        if advert.interval > self.patience and advert.advbase == wire.BOW_OUT:
+            return f"{source} bowed out"
+        return (
+            f"{source} advertises base {advert.advbase} skew {advert.advskew}, "
+            f"this node base {self.config.advbase} skew {self.effective_skew}"
+        )
 
     def accepts(self, advert: wire.Advert, now: float) -> bool:
         """Whether its sender has this VHID's password and addresses, or had them before the last change."""
@@ -239,7 +242,7 @@ class Machine:
         if over:
             what = f"IPv{over[0]} advert" if len(self._down_at) > len(over) else "advert"
             actions += self.happen(Happening.SILENCE, now, f"no {what} for {self.master_down:.2f} s")
-        if now >= self._advert_at:
+        if now + min(TOGETHER, self.interval / 16) >= self._advert_at:
             actions += self.happen(Happening.ADVERT_DUE, now)
         if now >= self._announce_at:
             actions += self.happen(Happening.ANNOUNCE_DUE, now)
@@ -250,6 +253,7 @@ class Machine:
         if amount == self.demotion:
             return []
         self.demotion = amount
+        self._measure()
         return self.happen(Happening.DEMOTION_CHANGED, now)
 
     def reconfigure(self, config: Vhid, now: float) -> list[Action]:
@@ -278,6 +282,9 @@ class Machine:
 
     def _listen(self, now: float) -> list[Action]:
         """Each family is awaited; during a change any advert will do, since the peer may have other families."""
+        if not self._former and len(self._families) == 1:  # nearly always, and for every advert
+            self._down_at = {self._families[0]: now + self.master_down}
+            return []
         changing = bool(self._still_former(now))
         families = (0,) if changing else self.config.families
         hearing = 0 if changing else self._hearing

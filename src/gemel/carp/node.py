@@ -50,7 +50,7 @@ from gemel.carp.events import (
     Waived,
 )
 from gemel.carp.ledger import Ledger
-from gemel.carp.machine import NEVER, Machine
+from gemel.carp.machine import NEVER, TOGETHER, Machine
 from gemel.carp.pair import Pair
 from gemel.carp.peer import Peer
 from gemel.carp.port import Port
@@ -164,11 +164,12 @@ class Node:
             self.ledger.counters[Fault.DIGEST] += 1
             self._unauthenticated(machine.config, received, now)
             return []
-        if machine.is_own(received):
+        twin = machine.is_twin(received)
+        if twin and machine.is_own(received):
             self.ledger.counters[Fault.REFLECTED] += 1
             return []
         self.ledger.counters["adverts accepted"] += 1
-        if machine.is_twin(received):
+        if twin:
             self._twin(machine.config, received.source, now)
         actions = machine.hear(received, now)
         # A deadline that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
@@ -247,8 +248,9 @@ class Node:
             actions += self._settle(now)
         if now >= self._flush_until:
             actions += self._settle(now)
+        soon = now + TOGETHER
         for machine in self.machines.values():
-            if now >= machine.deadline():
+            if soon >= machine.deadline():
                 actions += machine.pass_time(now)
         if now >= self._renew_at:
             self._renew_at = NEVER
@@ -287,7 +289,7 @@ class Node:
             if machine is None:
                 self._nonce += 1 << 32
                 machine = self.machines[key] = Machine(config, self._nonce, now)
-                machine.demotion = self._amount
+                machine.demote(self._amount, now)
                 machine.attach(self._ports[config.device].mac)
                 actions.append(Release(config.device, config.addresses))
             else:

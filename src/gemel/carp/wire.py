@@ -16,8 +16,8 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ GROUP, GROUP6 = "224.0.0.18", "ff02::12"
 TTL = 255
 LOW_DELAY = 0x10  # type of service and traffic class, as OpenBSD sends them
 LENGTH = 36
+BLOCK = 64  # bytes that SHA-1 takes at once; keys are shorter
 BOW_OUT = 255  # advbase and advskew of the last advert before leaving
 
 _MULTICAST_MAC, _MULTICAST_MAC6 = bytes.fromhex("01005e000012"), bytes.fromhex("333300000012")
@@ -47,8 +48,7 @@ class Fault(StrEnum):
     REFLECTED = "own advert came back"
 
 
-@dataclass(frozen=True, slots=True)
-class Advert:
+class Advert(NamedTuple):
     """What a master says. `interval` in seconds is what elections compare."""
 
     vhid: int
@@ -85,15 +85,20 @@ class Seal:
     def __init__(self, password: str, vhid: int, addresses: Iterable[str]) -> None:
         packed = {ip_address(address).packed for address in addresses}
         covered = sealed(vhid, packed)
-        self._begun = hmac.new(password.encode(), covered, hashlib.sha1)
+        # HMAC (RFC 2104) in its two halves, begun once: a quarter of what `hmac` takes, for each advert.
+        key = password.encode().ljust(BLOCK, b"\0")
+        self._inner = hashlib.sha1(bytes(byte ^ 0x36 for byte in key) + covered)
+        self._outer = hashlib.sha1(bytes(byte ^ 0x5C for byte in key))
         self.mark = hmac.digest(password.encode(), b"mark" + covered, "sha256").hex()[:8]
         """Names this secret and address set to one who has them too: equal marks, equal seals."""
 
     def digest(self, counter: int) -> bytes:
         """The 20 bytes that go with `counter`."""
-        running = self._begun.copy()
-        running.update(counter.to_bytes(8, "big"))
-        return running.digest()
+        inner = self._inner.copy()
+        inner.update(counter.to_bytes(8, "big"))
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
 
     def fits(self, advert: Advert) -> bool:
         """Whether the sender knows the password and has the same addresses. Takes the same time either way."""
@@ -153,7 +158,12 @@ def source_of(packet: bytes) -> str:
     """Who sent this IP packet, as it claims."""
     if packet[0] >> 4 == 6:
         return str(IPv6Address(packet[8:24]))
-    return "{}.{}.{}.{}".format(*packet[12:16])
+    return _dotted(packet[12:16])
+
+
+@lru_cache(maxsize=256)
+def _dotted(packed: bytes) -> str:
+    return str(IPv4Address(packed))
 
 
 def virtual_mac(vhid: int) -> bytes:
@@ -181,6 +191,6 @@ def advert_head(source: str, mac: bytes) -> bytes:
 
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071) of an even number of bytes; 0 over data that holds its own."""
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
+    # A sum of 16-bit words with its carries added again is the whole number's remainder, but that 0 has two forms.
+    remainder = int.from_bytes(data, "big") % 0xFFFF
+    return 0xFFFF - remainder if remainder or not any(data) else 0

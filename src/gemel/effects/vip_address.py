@@ -13,13 +13,15 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x300, 0x100, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 6, 8
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
-AT_ONCE = 64  # messages between two looks at the answers; their acknowledgements fit into the default buffer
+AT_ONCE = 256  # messages between two looks at the answers; should all of them fail, that fits into the buffer
+_HEAD = struct.Struct("=IHHII")
 
 
 class VipAddresses:
@@ -33,12 +35,12 @@ class VipAddresses:
 
     def hold(self, wanted: Iterable[tuple[str, str, int]]) -> list[str]:
         """Put (device, address, lifetime in seconds) on, or renew it. Return what failed, in words."""
-        flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
+        flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE
         return self._all(RTM_NEWADDR, flags, wanted, gone_is_fine=False)
 
     def drop(self, unwanted: Iterable[tuple[str, str]]) -> list[str]:
         """Take (device, address) off; what is not there is fine."""
-        flags = NLM_F_REQUEST | NLM_F_ACK
+        flags = NLM_F_REQUEST
         return self._all(RTM_DELADDR, flags, ((device, address, 0) for device, address in unwanted), gone_is_fine=True)
 
     def present(self) -> set[tuple[int, str]]:
@@ -61,42 +63,52 @@ class VipAddresses:
 
     def _all(self, kind: int, flags: int, entries: Iterable[tuple[str, str, int]], gone_is_fine: bool) -> list[str]:
         failed: list[str] = []
-        batch: dict[int, tuple[str, str]] = {}
-        out = b""
+        batch: list[tuple[str, str, bytes]] = []
+        indices: dict[str, int] = {}
         for device, address, lifetime in entries:
-            try:
-                index = socket.if_nametoindex(device)
-            except OSError:
-                if not gone_is_fine:
-                    failed.append(f"{address} on {device}: no such device")
-                continue
-            self._sequence += 1
-            batch[self._sequence] = (device, address)
-            out += _message(kind, flags, self._sequence, index, address, lifetime)
+            if device not in indices:
+                try:
+                    indices[device] = socket.if_nametoindex(device)
+                except OSError:
+                    indices[device] = 0
+            if indices[device]:
+                batch.append((device, address, _body(kind, indices[device], address, lifetime)))
+            elif not gone_is_fine:
+                failed.append(f"{address} on {device}: no such device")
             if len(batch) == AT_ONCE:
-                failed += self._exchange(out, batch, gone_is_fine)
-                out, batch = b"", {}
-        return failed + (self._exchange(out, batch, gone_is_fine) if batch else [])
+                failed += self._exchange(kind, flags, batch, gone_is_fine)
+                batch = []
+        return failed + (self._exchange(kind, flags, batch, gone_is_fine) if batch else [])
 
-    def _exchange(self, out: bytes, batch: dict[int, tuple[str, str]], gone_is_fine: bool) -> list[str]:
+    def _exchange(
+        self, kind: int, flags: int, batch: list[tuple[str, str, bytes]], gone_is_fine: bool
+    ) -> list[str]:
+        """Only the last one is acknowledged; of the others the kernel says what went wrong."""
         fine = {0, errno.EADDRNOTAVAIL, errno.ENODEV} if gone_is_fine else {0}
         failed = []
+        first, self._sequence = self._sequence + 1, self._sequence + len(batch)
+        messages = [
+            _HEAD.pack(16 + len(body), kind, flags | (NLM_F_ACK if n == self._sequence else 0), n, 0) + body
+            for n, (_, _, body) in enumerate(batch, first)
+        ]
         try:
-            self._socket.send(out)
-            while batch:
+            self._socket.send(b"".join(messages))
+            told = 0
+            while told < self._sequence:
                 data, at = self._socket.recv(65536), 0
                 while at + 20 <= len(data):
-                    length, kind, _, sequence, _, error = struct.unpack_from("=IHHIIi", data, at)
-                    which = batch.pop(sequence, None) if kind == NLMSG_ERROR else None
-                    if which and -error not in fine:
-                        failed.append(f"{which[1]} on {which[0]}: {os.strerror(-error)}")
+                    length, what, _, told, _, error = struct.unpack_from("=IHHIIi", data, at)
+                    if what == NLMSG_ERROR and told >= first and -error not in fine:
+                        device, address, _ = batch[told - first]
+                        failed.append(f"{address} on {device}: {os.strerror(-error)}")
                     at += (length + 3) & ~3
         except OSError as error:
             failed.append(f"rtnetlink: {error.strerror or error}")
         return failed
 
 
-def _message(kind: int, flags: int, sequence: int, index: int, address: str, lifetime: int) -> bytes:
+@lru_cache(maxsize=2048)
+def _body(kind: int, index: int, address: str, lifetime: int) -> bytes:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     packed = socket.inet_pton(family, address)
     body = struct.pack("=BBBBI", family, 8 * len(packed), 0, 0, index)
@@ -106,7 +118,7 @@ def _message(kind: int, flags: int, sequence: int, index: int, address: str, lif
         how = IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if deprecated else 0)
         body += struct.pack("=HHI", 8, IFA_FLAGS, how)
         body += struct.pack("=HHIIII", 20, IFA_CACHEINFO, 0 if deprecated else lifetime, lifetime, 0, 0)
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
+    return body
 
 
 def _local_address(attributes: bytes) -> str | None:

@@ -37,6 +37,7 @@ from gemel.carp.events import (
 from gemel.carp.machine import NEVER
 from gemel.carp.node import Node
 from gemel.carp.settings import Settings
+from gemel.carp.table import Happening
 
 from .test_machine import sent
 from .world import vhid
@@ -469,3 +470,23 @@ def test_configuration_and_services_are_awaited_but_not_for_ever():
     patient.handle(TimePassed(), NOW + 30)
     assert patient.reasons() == {}
     assert any("agent did not say in time" in text for text in patient.problems(NOW + 31))
+
+
+def test_adverts_that_are_due_within_ten_milliseconds_leave_together():
+    one, now = master(*(vhid(n, "wan", 10) for n in range(1, 6)))
+    for n, machine in enumerate(one.machines.values()):
+        machine.happen(Happening.PEER_YIELDED, now + n * 0.002)  # each begins its interval a little later
+    one.handle(Promoted("nothing"), now + 0.01)
+    adverts: list = []
+    while not adverts:
+        due = one.deadline()
+        adverts = sent(one.handle(TimePassed(), due))
+    assert [advert.vhid for advert in adverts] == [1, 2, 3, 4, 5]
+    assert due == pytest.approx(now + 1 + 10 / 256)
+
+
+def test_fast_adverts_are_not_sent_early_by_much():
+    one, now = master(vhid(1, "wan", 1, base=0), vhid(2, "wan", 1, base=0))
+    one.machines["wan", 2].happen(Happening.PEER_YIELDED, now + 0.002)
+    one.handle(Promoted("nothing"), now + 0.002)
+    assert [a.vhid for a in sent(one.handle(TimePassed(), one.deadline()))] == [1]

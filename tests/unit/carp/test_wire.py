@@ -1,6 +1,7 @@
 """Adverts as bytes: golden vectors that ucarp was seen to accept, and every reason to refuse one."""
 
 import hmac
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from gemel.carp.wire import (
     encode,
     link_local,
     read_packet,
+    sealed,
     virtual_mac,
 )
 
@@ -142,3 +144,17 @@ def test_marks_tell_seals_apart_and_say_nothing_else():
     others = [Seal("secret2", 1, ["10.0.0.100", "2001:db8::1"]), Seal("secret", 2, ["10.0.0.100", "2001:db8::1"]),
               Seal("secret", 1, ["10.0.0.100"])]  # fmt: skip
     assert one.mark not in {other.mark for other in others}
+
+
+@given(st.binary(max_size=64).filter(lambda data: len(data) % 2 == 0))
+def test_the_checksum_is_that_of_rfc_1071(data):
+    total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    assert checksum(data) == ~total & 0xFFFF
+
+
+@given(st.text("abc§", min_size=1, max_size=9), st.integers(1, 255), st.integers(0, 2**64 - 1))
+def test_the_digest_is_hmac_sha1(password, vhid, counter):
+    covered = sealed(vhid, [IPv4Address("10.0.0.1").packed]) + counter.to_bytes(8, "big")
+    assert Seal(password, vhid, ["10.0.0.1"]).digest(counter) == hmac.digest(password.encode(), covered, "sha1")
