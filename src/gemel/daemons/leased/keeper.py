@@ -63,7 +63,8 @@ class Keeper:
         for scope in self.settings.scopes:
             if scope.vip:
                 renewals = Renewals(scope.device, scope.vip, scope.address)
-                loop.add_reader(renewals.fileno(), renewals.read)
+                for one in renewals.sockets:
+                    loop.add_reader(one.fileno(), renewals.read)
                 self._renewals.append(renewals)
         self._addresses_changed()
         self._tasks = [asyncio.create_task(self._apply_on()), asyncio.create_task(self._look_on())]
@@ -75,7 +76,8 @@ class Keeper:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._addresses.fileno())
         for renewals in self._renewals:
-            loop.remove_reader(renewals.fileno())
+            for one in renewals.sockets:
+                loop.remove_reader(one.fileno())
             renewals.close()
         for task in self._tasks:
             task.cancel()
