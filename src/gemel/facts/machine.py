@@ -103,10 +103,10 @@ RULE_COUNTERS = Fact(
     read=_rule_counts,
     sources=("rules", "counters", "interfaces"),
     columns=(
-        Column("id", "Rule"),
         Column("interface", "Interface"),
         Column("action", "Action"),
         Column("description", "Description"),
+        Column("id", "Rule"),
         Column("packets", "Packets", "count"),
         Column("bytes", "Bytes", "bytes"),
     ),
