@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from gemel.lab.lab import Lab
+from gemel.lab.probes import ISAKMP, UDP_PORT
 from gemel.lab.recipe import SYNC_RULES
+from gemel.lab.topology import WAN_VIP
+from gemel.lab.traffic import Server
 from tests.lab.browser import Admin, chromium
 from tests.lab.stories import status
 
@@ -186,6 +189,12 @@ def test_setup_outbound_nat(desk: Desk) -> None:
     assert there.field("Hybrid Outbound NAT").is_checked()
 
 
+def test_the_lan_client_leaves_by_the_wan_vip(desk: Desk) -> None:
+    with Server(desk.lab, seconds=60) as server:
+        assert server.source_of(UDP_PORT, 40_000).startswith(f"{WAN_VIP}:")
+        assert server.source_of(ISAKMP, ISAKMP) == f"{WAN_VIP}:{ISAKMP}"
+
+
 def test_no_page_complained_and_none_left_its_node(desk: Desk) -> None:
     assert {address: admin.complaints for address, admin in desk.both.items()} == {a: [] for a in desk.both}
 
@@ -194,7 +203,7 @@ def test_no_page_complained_and_none_left_its_node(desk: Desk) -> None:
 
 WATCH = """() => {
     window.turned = null;
-    const cells = () => [...document.querySelectorAll("main table tbody tr")].map((row) => row.cells[3].innerText);
+    const cells = () => [...document.querySelector("main table").tBodies[0].rows].map((row) => row.cells[3].innerText);
     new MutationObserver(() => {
         if (!window.turned && cells().length && cells().every((text) => text.startsWith("MASTER"))) {
             window.turned = Date.now() / 1000;
