@@ -103,9 +103,9 @@ class Segment:
     def inside(self, host: str, *command: str, stdin: str | None = None, check: bool = True) -> str:
         return run("ip", "netns", "exec", self.netns(host), *command, stdin=stdin, check=check)
 
-    def start(self, host: str, *command: str) -> subprocess.Popen[str]:
+    def start(self, host: str, *command: str, stdin: int | None = None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            ["ip", "netns", "exec", self.netns(host), *command], text=True,
+            ["ip", "netns", "exec", self.netns(host), *command], text=True, stdin=stdin,
             stdout=subprocess.PIPE, stderr=(self.dir / f"{host}.log").open("a"),
         )  # fmt: skip
         self._started.append(process)
@@ -149,14 +149,17 @@ class Segment:
         return str(self.dir / host)
 
     def configure(self, host: str, skew: int, **change) -> None:
-        """Write the settings: both VIPs with this skew, unless `change` says otherwise. `six`: the LAN also has these."""
+        """Write the settings: both VIPs with this skew, unless `change` says otherwise: `six` are more addresses of the
+        LAN's, `wan` and `lan` anything else of one of them.
+        """
         common = {"advbase": 1, "advskew": skew, "password": change.pop("password", "secret")}
         more = change.pop("more", [])
         wan = {"interface": "wan", "device": "wan", "vhid": 200, "addresses": [WAN_VIP, *more], "source": WAN[host]}
         six = change.pop("six", [])
         lan = {"interface": "lan", "device": "lan", "vhid": 1, "addresses": [LAN_VIP, *six], "source": LAN[host],
                "source6": LAN6[host]}  # fmt: skip
-        vhids = [common | wan, common | lan][: change.pop("vhids", 2)]
+        wan, lan = common | wan | change.pop("wan", {}), common | lan | change.pop("lan", {})
+        vhids = [wan, lan][: change.pop("vhids", 2)]
         Path(self.run_dir(host)).mkdir(exist_ok=True)
         Path(self.run_dir(host), "carpd.json").write_text(json.dumps({"vhids": vhids, **change}))
 
@@ -167,6 +170,10 @@ class Segment:
         self._carpd[host] = process = self.start(host, *command)
         until(lambda: self.answers(host), 5)
         return process.pid
+
+    def runs(self, host: str) -> bool:
+        """Whether a carpd was started there and has not ended."""
+        return host in self._carpd and self._carpd[host].poll() is None
 
     def signal(self, host: str, number: signal.Signals) -> None:
         self._carpd[host].send_signal(number)
