@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -48,6 +49,12 @@ def app(ask: Ask, session_of: SessionOf) -> FastAPI:
     @api.exception_handler(404)
     async def not_there(_request: Request, _error: Exception) -> Response:
         return refusal(404, "there is no such address")
+
+    @api.exception_handler(HTTPException)
+    async def refused(_request: Request, error: HTTPException) -> Response:
+        response = refusal(error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
 
     api.add_middleware(Guard, session_of=session_of, public=accounts.PUBLIC)
     describe = api.openapi

@@ -10,7 +10,7 @@ from anyio import to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gemel.control.agent import NO_PRIVILEGE, NO_SESSION
@@ -63,6 +63,8 @@ class Site:
 
     def not_found(self, request: Request, _error: Exception) -> Response:
         """A page for an address that there is not. Says nothing to those who are not logged in."""
+        if request.url.path.startswith("/api/"):  # an address with a line break in it never gets to the door of REST
+            return guarded(JSONResponse({"error": "there is no such address", "problems": []}, 404))
         visit = self._visit(request, Fields(), {})
         return guarded(self._wrong(visit, 404, "There is no such page", "The address leads nowhere."))
 
