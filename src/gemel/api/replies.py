@@ -87,7 +87,7 @@ _MEANING = {
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documented refusals of a route: these, and those that every route has."""
-    always = (401, 403, 408, 413, 503)
+    always = (400, 401, 403, 408, 413, 503)
     return {s: {"model": Error, "description": _MEANING.get(s, "refused")} for s in (*always, *statuses)}
 
 
