@@ -11,32 +11,44 @@ SEGMENT_NAME = re.compile(r"[a-z][a-z0-9]{0,9}")  # `fw1-NAME` is a device name:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A firewall: its number, and its addresses with prefix length by segment."""
+    """A firewall: its number, and its addresses with prefix length by segment. The IPv6 ones are set aside for it: no
+    step of the recipe sets them.
+    """
 
     name: str
     number: int
     wan: str
     lan: str
     sync: str
+    wan6: str
+    lan6: str
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine that is no firewall: one device, `eth0`, on `segment`."""
+    """A machine that is no firewall: one device, `eth0`, on `segment`. `routes6`: network -> IPv6 gateway."""
 
     name: str
     segment: str
     address: str
     gateway: str | None
+    address6: str = ""
+    routes6: tuple[tuple[str, str], ...] = ()
 
 
+LAN_NET6 = "2001:db8:1::/64"
+WAN_VIP6, LAN_VIP6 = "2001:db8:51::200", "2001:db8:1::1"
 NODES = {
-    "fw1": Node("fw1", 1, "198.51.100.201/24", "192.168.1.2/24", "172.16.1.2/24"),
-    "fw2": Node("fw2", 2, "198.51.100.202/24", "192.168.1.3/24", "172.16.1.3/24"),
+    "fw1": Node(
+        "fw1", 1, "198.51.100.201/24", "192.168.1.2/24", "172.16.1.2/24", "2001:db8:51::201/64", "2001:db8:1::2/64"
+    ),
+    "fw2": Node(
+        "fw2", 2, "198.51.100.202/24", "192.168.1.3/24", "172.16.1.3/24", "2001:db8:51::202/64", "2001:db8:1::3/64"
+    ),
 }
 HOSTS = {
-    "lan": Host("lan", "lan", "192.168.1.50/24", "192.168.1.1"),
-    "wan": Host("wan", "wan", "198.51.100.1/24", None),
+    "lan": Host("lan", "lan", "192.168.1.50/24", "192.168.1.1", "2001:db8:1::50/64", (("default", LAN_VIP6),)),
+    "wan": Host("wan", "wan", "198.51.100.1/24", None, "2001:db8:51::1/64", ((LAN_NET6, WAN_VIP6),)),
 }
 SEGMENTS = ("wan", "lan", "sync")
 

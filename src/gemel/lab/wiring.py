@@ -54,6 +54,10 @@ class Wiring:
         namespace.ip(inside, f"address add {host.address} dev eth0", "link set eth0 up")
         if host.gateway:
             namespace.ip(inside, f"route add default via {host.gateway}")
+        if host.address6:
+            namespace.ip(inside, f"address add {host.address6} dev eth0 nodad")
+        for network, gateway in host.routes6:
+            namespace.ip(inside, f"route add {network} via {gateway}")
 
     def cut(self, machine: str, devices: list[str]) -> None:
         """All its wires are dead, from one moment to the next.
