@@ -3,8 +3,9 @@
     boot.py DISK SOURCE PYTHON
 
 The disk is a layer over this machine's own files: everything is where it is on a real machine, and what the node writes
-stays in DISK/files, over a power-off too. SOURCE (the package) and PYTHON (the virtual environment) are shown to the
-node read-only below /usr/local/lib/gemel, so that an unprivileged process can read them wherever they really are.
+stays in DISK/files, over a power-off too. SOURCE (the package), the documents beside it and PYTHON (the virtual environment) are
+shown to the node read-only below /usr/local/lib/gemel, so that an unprivileged process can read them wherever they
+really are.
 """
 
 import os
@@ -48,7 +49,10 @@ def _insert_disk(disk: Path) -> Path:
 
 
 def _install(root: Path, source: Path, python: Path) -> None:
-    for what, name in ((source, "src"), (python, "venv")):
+    # The pages show some of the documents: links from the sources lead there.
+    for what, name in ((source, "src"), (python, "venv"), (source.parent / "docs", "docs")):
+        if not what.exists():
+            continue
         place = root / INSTALLED.relative_to("/") / name
         place.mkdir(parents=True, exist_ok=True)
         _mount("--bind", str(what), str(place))
