@@ -40,6 +40,13 @@ class Applied(BaseModel):
     warnings: list[Problem]
 
 
+class EndedStates(BaseModel):
+    """How many states were ended; `left` had ended by themselves."""
+
+    ended: int
+    left: int
+
+
 class Difference(BaseModel):
     """One difference, in stored values and in people's words."""
 

@@ -37,6 +37,17 @@ class HandOver(BaseModel):
     force: bool = False
 
 
+class StatesToEnd(BaseModel):
+    """Options of the view *states* that a state must fit, all of them; or `everything`."""
+
+    filter: str = Field("", max_length=200)
+    protocol: str = Field("", max_length=20)
+    address: str = Field("", max_length=50)
+    port: str = Field("", max_length=5)
+    creator: str = Field("", max_length=8)
+    everything: bool = False
+
+
 class Reason(BaseModel):
     """A reason to stand back, as `demotion` of the status names it; empty: all that hold now."""
 
@@ -64,6 +75,7 @@ def add(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
     _add_revisions(api, ask, session_of)
     _add_cluster(api, ask, session_of)
     _add_trust(api, ask, session_of)
+    _add_states(api, ask, session_of)
 
 
 def _add_changes(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
@@ -193,3 +205,19 @@ def _add_trust(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
              responses=errors(409, 422), summary="Trust the peer with this fingerprint, or forget it.")  # fmt: skip
     async def pin(request: Request, whom: Fingerprint) -> Response:
         return await answered(ask, session_of(request), lambda to: to(agent.PinPeer(whom.fingerprint, to.token)))
+
+
+def _add_states(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
+    @api.post("/states/end", tags=["Cluster"], operation_id="end_states", response_model=None,
+              responses={200: {"model": replies.EndedStates}, **errors(409, 422)},
+              summary="End states, on both nodes; asked on the MASTER.")  # fmt: skip
+    async def end(request: Request, which: StatesToEnd) -> Response:
+        options = {name: text for name, text in which.model_dump(exclude={"everything"}).items() if text}
+        asked = agent.EndStates(options, which.everything, session_of(request))
+        return await answered(ask, asked.token, lambda to: to(asked))
+
+    @api.post("/states/compare", tags=["Cluster"], operation_id="compare_states", response_model=None,
+              status_code=204, responses=errors(409),
+              summary="Compare both nodes' states now, and repair what differs.")  # fmt: skip
+    async def compare(request: Request) -> Response:
+        return await answered(ask, session_of(request), lambda to: to(agent.CompareStates(to.token)))

@@ -7,7 +7,7 @@ import typer
 
 from gemel.cli.console import Json, call, out, print_json, print_table
 from gemel.control.agent import AskFact
-from gemel.facts.every import FACTS, fact
+from gemel.facts.every import FACTS
 from gemel.facts.fact import Column, Fact
 
 Filter = Annotated[str, typer.Option("--filter", help="Only rows that contain all these words.")]
@@ -27,20 +27,6 @@ def events(
 ) -> None:
     """What happened to this node, newest first."""
     _tell("events", {"kind": kind, "filter": words, "limit": str(limit)}, as_json, "Nothing has happened yet.")
-
-
-def states(words: Filter = "", limit: Limit = 50, as_json: Json = False) -> None:
-    """The state table: connections through this node and of it, and who has the most."""
-    answer = call(AskFact("states", {"filter": words, "limit": str(limit)}))
-    if as_json:
-        print_json(answer)
-        return
-    _table(fact("states"), answer, "No states.")
-    counted = ", ".join(f"{p} {n}" for p, n in sorted(answer["by_protocol"].items()))
-    out.print(f"\n{answer['matching']} of {answer['total']} states match ({counted or 'none'})")
-    for name in ("sources", "destinations"):
-        most = ", ".join(f"{t['address']} ({t['states']})" for t in answer[name][:5])
-        out.print(f"most states by {name[:-1]}: {most or '-'}")
 
 
 def gateways(as_json: Json = False) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from gemel import __version__
 from gemel.areas.every import AREAS
-from gemel.cli import accounts, cluster, facts, history, setup
+from gemel.cli import accounts, cluster, facts, history, setup, states
 from gemel.cli.console import out
 from gemel.cli.generated import app_for
 
@@ -44,12 +44,13 @@ def build() -> typer.Typer:
     app.add_typer(nat, name="nat")
     app.add_typer(cluster.carp, name="carp")
     app.add_typer(cluster.peer, name="peer")
+    app.add_typer(states.states, name="states")
+    app.add_typer(states.state_sync, name="state-sync")
     app.add_typer(accounts.key, name="key")
     commands: dict[str, Callable[..., None]] = {
         "status": cluster.status,
         "transitions": facts.transitions,
         "events": facts.events,
-        "states": facts.states,
         "gateways": facts.gateways,
         "log": facts.log,
         "show": facts.show,

@@ -8,6 +8,7 @@ from gemel.facts.logs import LOG
 from gemel.facts.machine import FILTER_LOG, NEIGHBOURS, RULE_COUNTERS, SERVICES
 from gemel.facts.metrics import METRICS
 from gemel.facts.samples import GRAPHS, INTERFACE_STATUS
+from gemel.facts.state_sync import STATE_SYNC
 from gemel.facts.states import STATES
 from gemel.facts.transitions import EVENTS, SYNC_HISTORY, TRANSITIONS
 
@@ -34,6 +35,7 @@ FACTS: tuple[Fact[Any], ...] = (
     GATEWAY_STATUS,
     SERVICES,
     STATES,
+    STATE_SYNC,
     NEIGHBOURS,
     RULE_COUNTERS,
     LOG,

@@ -21,6 +21,8 @@ SOURCES = {
     "now": "seconds since the epoch",
     "status": "the status of the node, `facts.status.status`, JSON values",
     "events": "core.event.Event, newest first, of the kinds in the option `kind` if the fact has it",
+    "flows": "what flowd says, `control.flowd.FlowReport` as JSON values; None: no answer",
+    "creators": "a callable: keys of states -> host ids of the nodes where they began, empty texts if nobody knows",
     "conntrack": "an iterable of ctnetlink messages: a listing of the whole table",
     "links": "what `ip -json -statistics link` lists",
     "addresses": "what `ip -json address` lists",

@@ -10,6 +10,8 @@ from typing import Any
 from gemel.core.codec import Malformed, decode, encode
 
 GONE_AFTER = 3.0  # seconds without a word: three that were missed
+LATE = 1000.0  # ms of lag
+MANY_WAITING = 5000  # states
 
 Json = Mapping[str, Any]
 
@@ -39,6 +41,8 @@ class PeerStates:
     lag_ms: float | None
     in_sync: bool
     host_id: str | None
+    agreement: str = "unknown"
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +213,14 @@ def _states(master: PeerStatus, standby: PeerStatus, holds: list[str]) -> Iterat
     elif not master.state_sync.in_sync or not standby.state_sync.in_sync:
         first = standby if master.state_sync.in_sync else master
         yield f"states are not in sync: {first.node} says {first.state_sync.status!r}"
+    elif master.state_sync.agreement == "differs":
+        yield f"the state tables differ: {master.node} is telling {standby.node} again what does"
+    elif (master.state_sync.lag_ms or 0.0) > LATE or master.state_sync.waiting > MANY_WAITING:
+        late, waiting = (master.state_sync.lag_ms or 0.0) / 1000, master.state_sync.waiting
+        yield f"states reach {standby.node} late: the last ones took {late:.1f} s, {waiting} wait"
     else:
-        holds.append("states are in sync in both directions")
+        compared = ", and the tables are the same" if master.state_sync.agreement == "equal" else ""
+        holds.append(f"states are in sync in both directions{compared}")
 
 
 def _configuration(here: PeerStatus, there: PeerStatus, holds: list[str]) -> Iterator[str]:

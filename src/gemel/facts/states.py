@@ -3,23 +3,25 @@
 import heapq
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
-from gemel.facts.fact import FILTER, LIMIT, Column, Fact, Options, Sources, matches, number
+from gemel.facts.fact import LIMIT, Column, Fact, Options, Sources, number
+from gemel.facts.state_filter import CHOOSING, PROTOCOLS, Creators, End, Wanted, began_on, ends, wanted
 from gemel.flows.attributes import Malformed, table
+from gemel.flows.ctnetlink import key_of
 
 TOP = 10
-PROTOCOLS = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 58: "icmpv6", 112: "carp", 132: "sctp"}
 TCP_STATES = (
     "NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",
     "SYN_SENT2",
 )  # fmt: skip
 # CTA_* of linux/netfilter/nfnetlink_conntrack.h
-ORIG, REPLY, STATUS, PROTOINFO, TIMEOUT, COUNTERS_ORIG, COUNTERS_REPLY = 1, 2, 3, 4, 7, 9, 10
-IP, PROTO = 1, 2
-SEEN_REPLY, ASSURED, DYING = 0x2, 0x4, 0x200
+ORIG, STATUS, PROTOINFO, TIMEOUT = 1, 3, 4, 7
+IP = 1
+SEEN_REPLY, ASSURED = 0x2, 0x4
 _U32 = struct.Struct("!I").unpack_from
 _IP_HEADS = (struct.pack("=HH", 20, IP | 0x8000), struct.pack("=HH", 44, IP | 0x8000))  # IPv4, IPv6
 
@@ -28,7 +30,7 @@ _IP_HEADS = (struct.pack("=HH", 20, IP | 0x8000), struct.pack("=HH", 44, IP | 0x
 class StateRow:
     """One state. `source` and `destination` are those of its first packet (``192.168.1.50:1234``); `translated` is what
     the source looks like outside, `forwarded` where the destination leads inside; empty where nothing is translated.
-    `expires` is in seconds.
+    `expires` is in seconds, `creator` the Filter Host ID of the node on which it began.
     """
 
     protocol: str
@@ -38,6 +40,7 @@ class StateRow:
     forwarded: str
     state: str
     expires: int
+    creator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +75,11 @@ class States:
     creators: tuple[Creator, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tuple:
-    protocol: int
-    source: bytes
-    destination: bytes
-    source_port: int
-    destination_port: int
-
-
-def _end(address: bytes, port: int) -> str:
-    text = str(ip_address(address))
-    if not port:
+def _end(end: End) -> str:
+    text = str(ip_address(end.address))
+    if not end.port:
         return text
-    return f"[{text}]:{port}" if len(address) == 16 else f"{text}:{port}"
-
-
-def _tuple(data: bytes) -> _Tuple:
-    parts = table(data, 0, len(data))
-    ip, proto = table(parts[IP], 0, len(parts[IP])), table(parts[PROTO], 0, len(parts[PROTO]))
-    ports = (int.from_bytes(proto.get(n, b""), "big") for n in (2, 3))
-    addresses = (ip[1], ip[2]) if 1 in ip else (ip[3], ip[4])
-    return _Tuple(proto[1][0], *addresses, *ports)
+    return f"[{text}]:{end.port}" if len(end.address) == 16 else f"{text}:{end.port}"
 
 
 def read_state(message: bytes) -> StateRow:
@@ -102,21 +88,15 @@ def read_state(message: bytes) -> StateRow:
     Raises:
         Malformed: this is no message about a state.
     """
-    try:
-        parts = table(message, 20, len(message))
-        first, reply = _tuple(parts[ORIG]), _tuple(parts[REPLY])
-    except (KeyError, IndexError):
-        raise Malformed("no tuples") from None
+    found = ends(message)
+    parts = table(message, 20, len(message))
     status = _U32(parts[STATUS])[0] if len(parts.get(STATUS, b"")) >= 4 else 0
-    name = PROTOCOLS.get(first.protocol, str(first.protocol))
-    there_and_back = (reply.destination, reply.destination_port) == (first.source, first.source_port)
-    here_and_there = (reply.source, reply.source_port) == (first.destination, first.destination_port)
     return StateRow(
-        protocol=name,
-        source=_end(first.source, first.source_port),
-        destination=_end(first.destination, first.destination_port),
-        translated="" if there_and_back else _end(reply.destination, reply.destination_port),
-        forwarded="" if here_and_there else _end(reply.source, reply.source_port),
+        protocol=PROTOCOLS.get(found.protocol, str(found.protocol)),
+        source=_end(found.source),
+        destination=_end(found.destination),
+        translated="" if found.reply_destination == found.source else _end(found.reply_destination),
+        forwarded="" if found.reply_source == found.destination else _end(found.reply_source),
         state=_progress(parts.get(PROTOINFO, b""), status),
         expires=_U32(parts[TIMEOUT])[0] if len(parts.get(TIMEOUT, b"")) >= 4 else 0,
     )
@@ -133,11 +113,28 @@ def _progress(info: bytes, status: int) -> str:
     return "ASSURED" if status & ASSURED else "REPLIED"
 
 
-def _row(message: bytes) -> StateRow | None:
+def meant(messages: Iterable[bytes], what: Wanted, creators: Creators) -> Iterator[tuple[bytes, StateRow]]:
+    """Those of the listed states that somebody means, with what people read of them."""
+    for message in began_on(_fitting(messages, what), what.creator, creators):
+        yield message, read_state(message)
+
+
+def _fitting(messages: Iterable[bytes], what: Wanted) -> Iterator[bytes]:
+    for message in messages:
+        try:
+            found = ends(message)
+            if what.fits(found, _as_text(read_state(message)) if what.words else ""):
+                yield message
+        except Malformed:
+            continue
+
+
+def _is_readable(message: bytes) -> bool:
     try:
-        return read_state(message)
+        ends(message)
     except Malformed:
-        return None
+        return False
+    return True
 
 
 def _brief(message: bytes) -> tuple[int, bytes, bytes] | None:
@@ -150,31 +147,55 @@ def _brief(message: bytes) -> tuple[int, bytes, bytes] | None:
 
 
 def _states(sources: Sources, options: Options) -> States:
-    wanted, limit = options.get("filter", ""), number(options, "limit", 100, 10_000)
-    rows: list[StateRow] = []
-    total = matching = 0
-    protocols: Counter[str] = Counter()
-    senders: Counter[bytes] = Counter()
-    receivers: Counter[bytes] = Counter()
-    for message in sources["conntrack"]:
+    what, limit = wanted(options), number(options, "limit", 100, 10_000)
+    creators: Creators = sources["creators"]
+    seen = _Seen(sources["conntrack"])
+    counted = _Counted()
+    shown: list[bytes] = []
+    # The table of a million states is counted, not read, unless something is looked for in it.
+    chosen = seen if what.everything else (message for message, _ in meant(seen, what, creators))
+    for message in chosen:
+        if counted.add(message) and len(shown) < limit and _is_readable(message):
+            shown.append(message)
+    began = creators([key_of(message) for message in shown])
+    rows = tuple(replace(read_state(m), creator=host) for m, host in zip(shown, began, strict=True))
+    return States(rows, seen.total, counted.total, dict(counted.protocols), _top(counted.sources),
+                  _top(counted.destinations), _creators(sources["status"]))
+
+
+class _Seen:
+    """The states of a listing; afterwards, how many those were."""
+
+    def __init__(self, messages: Iterable[bytes]) -> None:
+        self._messages = messages
+        self.total = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for message in self._messages:
+            if _brief(message) is not None:
+                self.total += 1
+                yield message
+
+
+class _Counted:
+    """How many of which protocol, and from whom to whom."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.protocols: Counter[str] = Counter()
+        self.sources: Counter[bytes] = Counter()
+        self.destinations: Counter[bytes] = Counter()
+
+    def add(self, message: bytes) -> bool:
         brief = _brief(message)
         if brief is None:
-            continue
-        total += 1
-        if wanted or len(rows) < limit:  # the rest of a table of a million is counted, not read
-            row = _row(message)
-            if row is None or (wanted and not matches(_as_text(row), wanted)):
-                continue
-            if len(rows) < limit:
-                rows.append(row)
-        matching += 1
+            return False
         protocol, source, destination = brief
-        protocols[PROTOCOLS.get(protocol, str(protocol))] += 1
-        senders[source] += 1
-        receivers[destination] += 1
-    return States(
-        tuple(rows), total, matching, dict(protocols), _top(senders), _top(receivers), _creators(sources["status"])
-    )
+        self.total += 1
+        self.protocols[PROTOCOLS.get(protocol, str(protocol))] += 1
+        self.sources[source] += 1
+        self.destinations[destination] += 1
+        return True
 
 
 def _as_text(row: StateRow) -> str:
@@ -198,7 +219,7 @@ STATES = Fact(
     help="The connections that this node knows, its own and the peer's, and who has the most of them.",
     shape=States,
     read=_states,
-    sources=("conntrack", "status"),
+    sources=("conntrack", "status", "creators"),
     columns=(
         Column("protocol", "Protocol"),
         Column("source", "Source"),
@@ -207,6 +228,7 @@ STATES = Fact(
         Column("forwarded", "Inside"),
         Column("state", "State"),
         Column("expires", "Expires in", "seconds"),
+        Column("creator", "Creator"),
     ),
-    options=(FILTER, LIMIT),
+    options=(*CHOOSING, LIMIT),
 )

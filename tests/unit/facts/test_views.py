@@ -11,12 +11,14 @@ from gemel.core.codec import decode, encode
 from gemel.core.event import ROLE, Event
 from gemel.core.packet_log import logged
 from gemel.facts.every import FACTS, fact
-from gemel.facts.fact import SOURCES, matches, number
+from gemel.facts.fact import SOURCES, Unreadable, matches, number
 from gemel.facts.gateways import Probe, gateway_rows, health, silence
 from gemel.facts.metrics import metrics
 from gemel.facts.samples import Sample, rates
+from gemel.facts.state_sync import STATE_SYNC
 from gemel.facts.states import STATES, read_state
 from gemel.flows.attributes import attribute, nest
+from gemel.flows.ctnetlink import key_of
 from tests.unit.facts.node import node_status
 
 INTERFACES = [
@@ -50,11 +52,19 @@ ASKED = state(17, ("192.168.1.51", "8.8.8.8", (5353, 53)), ("8.8.8.8", "192.168.
 SIX = state(6, ("2001:db8::1", "2001:db8::2", (9, 22)), ("2001:db8::2", "2001:db8::1", (22, 9)), 6, 1)
 
 
+def nobody(keys: list[bytes]) -> list[str]:
+    return [""] * len(keys)
+
+
+def shown(table: list[bytes], creators: Any = nobody, **options: str) -> Any:
+    return STATES.read({"conntrack": iter(table), "status": node_status(), "creators": creators}, options)
+
+
 def test_a_translated_connection_reads_as_people_say_it() -> None:
     row = read_state(OUT)
     assert encode(row) == {
         "protocol": "tcp", "source": "192.168.1.50:1234", "destination": "203.0.113.9:443", "state": "ESTABLISHED",
-        "translated": "198.51.100.200:50000", "forwarded": "", "expires": 300,
+        "translated": "198.51.100.200:50000", "forwarded": "", "expires": 300, "creator": "",
     }  # fmt: skip
     assert read_state(ASKED).state == "UNREPLIED" and read_state(ASKED).translated == ""
     assert read_state(SIX).source == "[2001:db8::1]:9"
@@ -62,17 +72,60 @@ def test_a_translated_connection_reads_as_people_say_it() -> None:
 
 def test_states_are_filtered_counted_and_ranked() -> None:
     table = [OUT] * 3 + [ASKED, SIX, b"\0" * 20, OUT[:40]]
-    answer = STATES.read({"conntrack": iter(table), "status": node_status()}, {"filter": "TCP 192.168", "limit": "2"})
+    answer = shown(table, filter="TCP 192.168", limit="2")
     assert (answer.total, answer.matching, len(answer.rows)) == (5, 3, 2)
     assert answer.by_protocol == {"tcp": 3}
     assert [(t.address, t.states) for t in answer.sources] == [("192.168.1.50", 3)]
     assert [(c.host_id, c.this_node) for c in answer.creators] == [("1", True), ("2", False)]
 
 
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"protocol": "udp"}, [ASKED]),
+        ({"protocol": "6", "port": "443"}, [OUT]),
+        ({"address": "198.51.100.200"}, [OUT]),
+        ({"address": "192.168.1.0/24"}, [OUT, ASKED]),
+        ({"address": "192.168.1.5"}, []),
+        ({"address": "[2001:db8::]/64", "port": "9"}, [SIX]),
+        ({"creator": "02"}, [SIX]),
+        ({"creator": "1", "filter": "unreplied"}, [ASKED]),
+    ],
+)
+def test_states_are_chosen_exactly(options: dict[str, str], found: list[bytes]) -> None:
+    def began(keys: list[bytes]) -> list[str]:
+        return ["2" if key == key_of(SIX) else "1" for key in keys]
+
+    answer = shown([OUT, ASKED, SIX], began, **options)
+    assert [row.source for row in answer.rows] == [read_state(m).source for m in found]
+    assert answer.matching == len(found) and all(row.creator for row in answer.rows)
+
+
+@pytest.mark.parametrize("options", [{"protocol": "ftp"}, {"address": "here"}, {"port": "0"}, {"port": "65536"}])
+def test_what_means_nothing_is_refused_in_words(options: dict[str, str]) -> None:
+    with pytest.raises(Unreadable, match=next(iter(options.values()))):
+        shown([OUT], **options)
+
+
+def test_state_synchronisation_in_words() -> None:
+    flows = {
+        "status": "in sync", "role": "MASTER", "agreement": "differs", "states": 10,
+        "comparison": {"ago": 3.2, "compared": 128, "parts": 256, "differing": 2, "states": 10, "peer_states": 9},
+        "repair": {"ago": 2.0, "why": "2 of 256 parts of the table differed", "states": 4},
+        "bulk_in": {"running": True, "done": 5, "states": 9},
+    }  # fmt: skip
+    status = {**node_status(), "safe_to_fail_over": {"verdict": "safe", "reasons": []}}
+    answer = STATE_SYNC.read({"flows": flows, "status": status}, {})
+    assert answer.comparison.startswith("3 s ago, 50% of the table, the rest moved: 2 parts of 256 differed; 10 states")
+    assert answer.repair == "2 s ago: 4 states, because 2 of 256 parts of the table differed"
+    assert (answer.bulk_in, answer.bulk_out, answer.verdict) == ("5 of about 9 states", "", "safe")
+    silent = STATE_SYNC.read({"flows": None, "status": status}, {})
+    assert silent.sending == "flowd does not answer" and silent.status == "unknown"
+
+
 def test_what_is_only_counted_is_counted_as_what_is_read() -> None:
     table = [OUT, ASKED, SIX, SIX, b"\0" * 90, OUT[:40]]
-    status = node_status()
-    counted, read = (STATES.read({"conntrack": iter(table), "status": status}, {"limit": n}) for n in ("0", "100"))
+    counted, read = (shown(table, limit=n) for n in ("0", "100"))
     assert counted.rows == () and len(read.rows) == 4
     assert (counted.total, counted.matching, counted.by_protocol) == (4, 4, {"tcp": 3, "udp": 1})
     assert (counted.sources, counted.destinations) == (read.sources, read.destinations)

@@ -96,8 +96,14 @@ from gemel.control.agent.session import (
     Session,
     SetPassword,
 )
+from gemel.control.agent.states import (
+    CompareStates,
+    EndedStates,
+    EndStates,
+)
 
 QUESTIONS = (
+    EndStates, CompareStates,
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
     Maintenance, EnableCarp, FailOver, SyncNow, AskFingerprints, PinPeer, List, Complete, LogoutEverywhere, AskFrame,
     AskChoices, AskFact, News, RolesChanged, CarpScan, ResetDemotion, ResyncStates, TestVirtualMac,
@@ -151,6 +157,7 @@ __all__ = [
     "ChangePassword",
     "Changed",
     "Choices",
+    "CompareStates",
     "Complete",
     "ConfirmTotp",
     "Delivery",
@@ -160,7 +167,9 @@ __all__ = [
     "Discard",
     "EditOrder",
     "EnableCarp",
+    "EndStates",
     "EndTotp",
+    "EndedStates",
     "Export",
     "FailOver",
     "Finding",

@@ -16,6 +16,7 @@ from gemel.core.codec import encode
 from gemel.core.edit import Edit, etag
 from gemel.core.model import HIDDEN, is_marked, plain
 from gemel.core.problem import Invalid, Problem
+from gemel.daemons.agent import states
 from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.accounts import hashed
 from gemel.daemons.agent.demotion import reset
@@ -77,6 +78,8 @@ class Answers:
             ask.TestVirtualMac: lambda q, _: tested(self._desk.config, q.interface),
             ask.SyncNow: lambda *_: self._sync_now(),
             ask.FailOver: self._fail_over,
+            ask.EndStates: lambda q, _: states.end(q),
+            ask.CompareStates: lambda *_: states.compare(),
             ask.ResyncStates: lambda *_: resync(self._desk.config),
             ask.AskFingerprints: lambda *_: self._fingerprints(),
             ask.PinPeer: self._pin,

@@ -18,6 +18,7 @@ from gemel.daemons.agent.notifier import Notifier
 from gemel.daemons.agent.observer import Eyes, Observer
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.report import Reporter
+from gemel.daemons.agent.states import creators
 from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.agent.views import Views
 from gemel.effects.events import EventStore
@@ -69,6 +70,8 @@ class Sight:
             {
                 "now": lambda _: time.time(),
                 "status": lambda _: self.reporter.now(),
+                "flows": lambda _: self.reporter.flows(),
+                "creators": lambda _: creators,
                 "samples": lambda _: self.observer.samples,
                 "gateways": lambda _: self.gateways.sources(),
             },
