@@ -6,8 +6,10 @@ from gemel.areas.vhid_clash import Heard, strangers
 from gemel.areas.vhid_clash import Overheard as Said
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.carp.scan import free
+from gemel.control import paths
 from gemel.control.agent import MacReport, Overheard, ScanReport
-from gemel.control.door import Refused
+from gemel.control.carpd import CarpReport, CarpStatus
+from gemel.control.door import Refused, Unreachable, ask
 from gemel.core.config import Config
 from gemel.effects.ear import Ear
 from gemel.effects.segment import answers, neighbours, scan
@@ -17,7 +19,11 @@ QUICK_LOOK = 2.5  # seconds: two adverts of one second
 
 CURE = (
     "a switch or hypervisor drops them: allow promiscuous mode, forged transmits and MAC address changes on its port "
-    "group, and look at port security"
+    "group (a cloud allows none of it), and look at port security. Or switch Virtual MAC off in the virtual IP"
+)
+MULTICAST_CURE = (
+    "Look at IGMP and MLD snooping: without a querier on the network it has to be off for 224.0.0.18 and ff02::12. Or "
+    "give each virtual IP its unicast peer"
 )
 
 
@@ -68,9 +74,33 @@ def tested(config: Config, named: str) -> MacReport:
     except OSError as error:
         raise Refused(f"{interface.title}: {error.strerror or error}") from error
     mac = f"00:00:5e:00:01:{vhid:02x}"
-    if found:
-        return MacReport("works", f"{', '.join(found)} answered to the virtual MAC {mac} on {interface.title}")
-    return MacReport("fails", f"{', '.join(reachable)} answers to the port's own MAC, but not to {mac}: {CURE}")
+    if not found:
+        return MacReport("fails", f"{', '.join(reachable)} answers to the port's own MAC, but not to {mac}: {CURE}")
+    text = f"{', '.join(found)} answered to the virtual MAC {mac} on {interface.title}"
+    arrives, words = multicast(interface, _carp_report())
+    return MacReport("fails" if arrives is False else "works", f"{text}; {words}")
+
+
+def multicast(interface: Interface, report: CarpReport | None) -> tuple[bool | None, str]:
+    """Whether this network delivers CARP's multicast, as far as the VHIDs there show it (None: they do not)."""
+    there = [v for v in report.vhids if v.interface == interface.id] if report else []
+    lost = [p for p in report.problems if f" on {interface.id}" in p and "adverts get lost" in p] if report else []
+    backup = next((v for v in there if v.state == "BACKUP" and v.master), None)
+    if lost:
+        return False, f"but {lost[0]}. {MULTICAST_CURE}"
+    if backup is not None:
+        return True, f"multicast arrives: adverts of {backup.master} are heard"
+    detector = report.detector if report else None
+    if there and detector and detector.phase == "armed" and interface.id in detector.answers_on:
+        return True, f"multicast arrives: the peer {detector.peer} hears this node's adverts and is BACKUP"
+    return None, "whether multicast arrives shows once two nodes have a CARP VIP here"
+
+
+def _carp_report() -> CarpReport | None:
+    try:
+        return ask(paths.CARPD_DOOR, CarpStatus(), timeout=2.0)
+    except (Refused, Unreachable):
+        return None
 
 
 def overheard(config: Config, ear: Ear) -> Heard:
