@@ -1,0 +1,99 @@
+"""Disks of virtual machines: a plain Debian 12, as an administrator would have it before Gemel."""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from gemel.lab.namespace import LabError, run
+from gemel.lab.topology import WAN_GATEWAY, Node
+
+SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+BASE = (
+    "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "initramfs-tools", "openssh-server", "ifupdown", "less",
+    "netbase", "apt",
+)  # fmt: skip
+SIZE = "3G"
+
+INTERFACES = """\
+auto lo
+iface lo inet loopback
+
+auto eth0
+iface eth0 inet static
+    address {wan}
+    gateway {gateway}
+
+auto eth1
+iface eth1 inet static
+    address {lan}
+"""
+
+
+def base(folder: Path, depends: tuple[str, ...], tell: Callable[[str], None]) -> Path:
+    """A Debian root below `folder` with everything that the package depends on, made once; returns it."""
+    root, done = folder / "root", folder / "root.packages"
+    wanted = " ".join(sorted({*BASE, *depends}))
+    if done.exists() and done.read_text() == wanted:
+        return root
+    tell("a Debian root with debootstrap (some minutes)")
+    shutil.rmtree(root, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    include = ",".join(wanted.split())
+    # What is installed in there must not start anything here.
+    run("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root), MIRROR, timeout=1800)
+    shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
+    (root / "etc/fstab").write_text("/dev/vda / ext4 rw,noatime 0 1\n")
+    done.write_text(wanted)
+    return root
+
+
+def kernel(root: Path) -> tuple[Path, Path]:
+    """The kernel and the initial RAM disk of a root."""
+    return next((root / "boot").glob("vmlinuz-*")), next((root / "boot").glob("initrd.img-*"))
+
+
+def disk(root: Path, place: Path, node: Node, public_key: str) -> None:
+    """The disk of one machine: its name, its addresses by ifupdown, and who may log in."""
+    tree = place.with_suffix(".tree")
+    try:
+        _layer(root, tree)
+        files = tree / "files"
+        (files / "etc/hostname").write_text(f"{node.name}\n")
+        (files / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {node.name}\n")
+        (files / "etc/network/interfaces").write_text(
+            INTERFACES.format(wan=node.wan, lan=node.lan, gateway=WAN_GATEWAY)
+        )
+        (files / "etc/resolv.conf").unlink(missing_ok=True)
+        (files / "etc/resolv.conf").write_text(f"nameserver {WAN_GATEWAY}\n")
+        for gone in ("etc/machine-id", "var/lib/dbus/machine-id"):
+            with contextlib.suppress(FileNotFoundError):
+                (files / gone).unlink()
+        (files / "etc/machine-id").write_text("")
+        keys = files / "root/.ssh"
+        keys.mkdir(mode=0o700, exist_ok=True)
+        (keys / "authorized_keys").write_text(public_key)
+        place.unlink(missing_ok=True)
+        run("truncate", "-s", SIZE, str(place))
+        run("mkfs.ext4", "-q", "-F", "-d", str(files), str(place), timeout=300)
+    finally:
+        subprocess.run(("umount", "-l", str(tree / "files")), capture_output=True, check=False)
+        shutil.rmtree(tree, ignore_errors=True)
+
+
+def _layer(root: Path, tree: Path) -> None:
+    """A layer over the root at tree/files: every disk begins with the same files."""
+    for name in ("upper", "work", "files"):
+        (tree / name).mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={root},upperdir={tree / 'upper'},workdir={tree / 'work'}"
+    try:
+        run("mount", "-t", "overlay", "overlay", "-o", options, str(tree / "files"))
+    except LabError as error:
+        raise LabError(f"a layer over the Debian root: {error}") from error
+
+
+def depends(package: Path) -> tuple[str, ...]:
+    """The names of the packages that a .deb depends on."""
+    text = run("dpkg-deb", "-f", str(package), "Depends")
+    return tuple(sorted({part.split("(")[0].split("|")[0].strip() for part in text.split(",") if part.strip()}))
