@@ -8,6 +8,7 @@ from gemel.areas.firewall import policy
 from gemel.areas.gateways import GATEWAYS
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES, Interface
+from gemel.areas.rules import RULES
 from gemel.areas.virtual_ip import VirtualIp
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.carp.settings import Partner, ProxyArp, Vhid
@@ -18,7 +19,7 @@ from gemel.core.config import Config, canonical
 from gemel.core.want import DaemonSettings, Want
 from gemel.flows.settings import Settings as FlowSettings
 from gemel.rules.interpret import Interpreter, Packet
-from gemel.rules.ir import TCP, Action
+from gemel.rules.ir import STATE_SYNC_PORT, TCP, Action
 
 MAINTENANCE = 240
 """Persistent CARP maintenance mode, as a named reason to stand back (reference carp §2.3: loses nothing, skew changes
@@ -125,6 +126,7 @@ def flow_settings(config: Config) -> FlowSettings:
         peer=ha.peer_ip,
         host_id=host_id(config),
         ignore=tuple(dict.fromkeys(ignored)),
+        admits=lets_peer_in(config, STATE_SYNC_PORT),
     )
 
 
@@ -152,4 +154,6 @@ def lets_peer_in(config: Config, port: int) -> bool:
     if not own:
         return True
     knock = Packet(interface.device, peer.version, TCP, int(peer), int(own[0]), 49152, port)
-    return Interpreter(policy(config)).outcome(knock).action is Action.PASS
+    rules = tuple(r for r in config[RULES].items if r.interface == interface.id)  # of the others there may be thousands
+    there = config[RULES].model_copy(update={"items": rules})
+    return Interpreter(policy(config.having(rules=there))).outcome(knock).action is Action.PASS

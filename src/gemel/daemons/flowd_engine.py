@@ -39,6 +39,7 @@ class Engine:
         self.dialer = Dialer(settings.listen, settings.peer, settings.port)
         self.listener = Listener(settings.listen, settings.peer, settings.port, now)
         self._events, self._table = events, table
+        self._admit()
         self._listing: Listing | None = None
         self._greeted = False
         self._events_at = 0.0
@@ -61,6 +62,7 @@ class Engine:
         except (OSError, ValueError):
             return False
         self.settings = settings
+        self._admit()
         if settings.ignore != old.ignore:
             self.local = self.sender.local = self.receiver.local = Local(settings.ignore)
             self._events.filter(self.local.program(self._table.port_id))
@@ -71,6 +73,13 @@ class Engine:
                 if channel:
                     channel.close("keys have changed")
         return True
+
+    def _admit(self) -> None:
+        """A rule that was taken away ends the stream that it had let in."""
+        listener = self.listener
+        listener.admits = self.settings.admits
+        if listener.channel and not listener.admits:
+            listener.channel.close("this node's rules let it in no more")
 
     def role_changed(self, master: bool | None, now: float) -> None:
         """carpd's word."""

@@ -89,6 +89,7 @@ class Listener:
         self.began = now
         self.failure = ""
         self.refused = False
+        self.admits = True  # this node's rules let the peer in
         self.strangers = 0
 
     def accept(self, now: float, identity: Identity) -> None:
@@ -96,6 +97,9 @@ class Listener:
         while len(self.candidates) < HALF_OPEN:
             try:
                 s, _ = self.socket.accept()
+                if not self.admits:
+                    s.close()
+                    continue
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EINTR):
                     self.failure = error.strerror or str(error)
@@ -132,6 +136,9 @@ class Listener:
 
     def words(self, peer_alive: bool) -> str:
         """Why nothing is being received."""
+        if not self.admits:
+            return ("not receiving: this node's own rules do not let the peer's states in: add a rule that passes "
+                    "protocol pfsync on the SYNC interface")
         if self.refused:
             return f"not receiving: {self.failure}"
         since = time.strftime("%H:%M:%S", time.localtime(self.since))

@@ -15,6 +15,9 @@ class Settings:
     `ignore` lists networks (CIDR) that are the firewall's own: its addresses, SYNC, loopback. A state whose real source
     (source of the original direction) or real destination (source of the reply direction) lies there is local
     to this node and is not sent. A state that is only *translated* to such an address is forwarded, and sent.
+
+    `admits`: this node's rules let the peer's stream in. The kernel asks them about a stream's first packet only; a rule
+    that is taken away ends a stream because this becomes false.
     """
 
     enabled: bool = False
@@ -26,6 +29,7 @@ class Settings:
     key: str = f"{NODE}/key.pem"
     certificate: str = f"{NODE}/certificate.pem"
     peer_certificate: str = f"{NODE}/peer.pem"
+    admits: bool = True
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with these settings, in words; empty if nothing."""
