@@ -54,12 +54,14 @@ class Mapping(Item):
     family: Annotated[
         Literal["inet", "inet6"], BeforeValidator(lambda v: {"ipv4": "inet", "ipv6": "inet6"}.get(str(v).lower(), v))
     ] = field("inet", label="Address Family", help="IPv4 or IPv6.")
-    protocol: ProtocolField = field("any", label="Protocol", help="any unless needed.")
+    protocol: ProtocolField = field("any", label="Protocol", help="Any, unless only one is meant.")
     source: Endpoint = field(
-        label="Source", help="The internal network, for example 192.168.1.0/24. Not any: see the warning."
+        label="Source",
+        help="The internal network, for example 192.168.1.0/24. Never any: the firewall's own traffic must not leave "
+        "by a CARP VIP.",
     )
     source_port: PortSpec = field("", label="Source port", help="Empty for any.")
-    destination: Endpoint = field("any", label="Destination", help="Empty or any for everywhere.")
+    destination: Endpoint = field("any", label="Destination", help="Any: wherever it goes.")
     destination_port: PortSpec = field("", label="Destination port", help="Empty for any.")
     translation: Annotated[str, BeforeValidator(_translation)] = field(
         "interface",

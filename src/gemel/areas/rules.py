@@ -79,7 +79,7 @@ class Rule(Item):
 
     interface: InterfaceRef = field(label="Interface", help="Packets that come in here.")
     action: Literal["pass", "block", "reject"] = field(
-        "pass", label="Action", help="pass lets in; block drops in silence; reject drops and says so."
+        "pass", label="Action", help="Pass lets in; Block drops in silence; Reject drops and says so."
     )
     disabled: bool = field(False, label="Disabled", help="Keep the rule, but do not use it.")
     family: Family = field("inet", label="Address Family", help="IPv4, IPv6 or IPv4+IPv6.")

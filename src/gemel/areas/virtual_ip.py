@@ -56,8 +56,8 @@ class VirtualIp(Item):
     type: Annotated[Literal["carp", "ipalias", "proxyarp", "other"], BeforeValidator(_type)] = field(
         "carp",
         label="Type",
-        help="carp: moves to the node that is master. ipalias: a further address of this node, or of a CARP VIP. "
-        "proxyarp: answered for by ARP and only used in NAT. other: routed here by somebody else, only used in NAT.",
+        help="CARP moves to the node that is master. IP Alias is a further address of this node, or of a CARP VIP. "
+        "Proxy ARP is answered for by ARP and only used in NAT. Other is routed here by others, only used in NAT.",
     )
     interface: Annotated[str, BeforeValidator(_parent)] = field(
         label="Interface",

@@ -3,9 +3,9 @@
     boot.py DISK SOURCE PYTHON
 
 The disk is a layer over this machine's own files: everything is where it is on a real machine, and what the node writes
-stays in DISK/files, over a power-off too. SOURCE (the package), the documents beside it and PYTHON (the virtual environment) are
-shown to the node read-only below /usr/local/lib/gemel, so that an unprivileged process can read them wherever they
-really are.
+stays in DISK/files, over a power-off too. SOURCE (the package), the documents beside it and PYTHON (the virtual
+environment) are shown to the node read-only below /usr/local/lib/gemel, so that an unprivileged process can read them
+wherever they really are.
 """
 
 import os

@@ -55,8 +55,9 @@ class InterfacePages(AreaPages):
             changed = visit.ask(Change((order,), True, f"assigned {visit.form.get('device')[:15]}"))
         except Refused as no:
             return self._listed(visit, refused(no, self.area.name, ()))
-        name = changed.items[0].upper()
-        return visit.go(self.address, f"Interface has been added: configure it on its page, {name}.", changed.warnings)
+        key = changed.items[0]
+        text = f"Interface has been added: {visit.form.get('device')[:15]} is {key.upper()} now. Enable it here."
+        return visit.go(f"{self.address}/{key}", text, changed.warnings)
 
     def way(self, key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
         return ("Interfaces", str(values.get("description") or key.upper()))
