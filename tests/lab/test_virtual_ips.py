@@ -1,0 +1,189 @@
+"""Virtual IPs of every type in a cluster, entered at the primary; and who else is on their networks."""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.lab.lab import Lab
+from gemel.lab.namespace import LabError
+from gemel.lab.recipe import type_in
+from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP6
+from tests.lab.stories import status, wait_for_push
+
+pytestmark = pytest.mark.lab
+
+KEEPALIVED = """
+vrrp_instance two {{ state MASTER
+  interface eth0
+  version 2
+  virtual_router_id 77
+  priority 100
+  advert_int 1
+  virtual_ipaddress {{ 198.51.100.177/32 }} }}
+vrrp_instance three {{ state MASTER
+  interface eth0
+  version 3
+  virtual_router_id 78
+  priority 100
+  advert_int 0.5
+  virtual_ipaddress {{ 198.51.100.178/32 }} }}
+"""
+
+
+def roles(lab: Lab) -> dict[str, set[str]]:
+    return {node: {v["state"] for v in status(lab, node)["carp"]} for node in NODES}
+
+
+def changes(lab: Lab) -> dict[str, list[Any]]:
+    """Every role change that the nodes remember."""
+    told = {node: lab.cli_json(node, "carp", "status")["transitions"] for node in NODES}
+    return {node: [(t["at"], t["after"]) for t in transitions] for node, transitions in told.items()}
+
+
+def applied(lab: Lab, *lines: str) -> None:
+    """Typed at the primary, applied, and proven to run on the secondary."""
+    for line in (*lines, "gemel apply"):
+        type_in(lab, "fw1", line)
+    wait_for_push(lab)
+
+
+def steady(lab: Lab) -> None:
+    lab.wait(lambda: roles(lab) == {"fw1": {"MASTER"}, "fw2": {"BACKUP"}}, "fw1 MASTER and fw2 BACKUP of all")
+
+
+def at(lab: Lab, address: str) -> str:
+    """The MAC at which the LAN client has an address."""
+    found = re.search(r"lladdr (\S+)", lab.exec("lan", "ip", "neigh", "show", address))
+    return found[1] if found else ""
+
+
+@pytest.fixture(scope="module")
+def dual(cluster: Lab) -> Lab:
+    """The recipe's cluster with IPv6: LAN's VHID for both families, WAN's IPv6 VIP with a VHID of its own."""
+    for node, plan in NODES.items():
+        type_in(cluster, node, f"gemel interface set lan --ipv6 {plan.lan6}")
+        type_in(cluster, node, f"gemel interface set wan --ipv6 {plan.wan6}")
+        type_in(cluster, node, "gemel apply")
+    applied(
+        cluster,
+        f"gemel vip add --type ipalias --interface {LAN_VIP} --address {LAN_VIP6}/64",
+        f"gemel vip add --type carp --interface wan --address {WAN_VIP6}/64 --vhid 206 --skew 1 --random-password",
+    )
+    steady(cluster)
+    return cluster
+
+
+def test_both_families_move_together_and_stay_at_the_virtual_mac(dual: Lab) -> None:
+    assert {tuple(v["addresses"]) for v in status(dual, "fw2")["carp"]} >= {(LAN_VIP, LAN_VIP6), (WAN_VIP6,)}
+    pings = dual.start("lan", "ping", "-6", "-q", "-i0.02", "-w8", "2001:db8:51::1", stdout=subprocess.PIPE)
+    assert ", 0% packet loss" in dual.exec("lan", "ping", "-qc2", "-i0.2", LAN_VIP)
+    assert {at(dual, LAN_VIP), at(dual, LAN_VIP6)} == {"00:00:5e:00:01:01"}
+    type_in(dual, "fw1", "gemel carp maintenance on")
+    dual.wait(lambda: roles(dual) == {"fw1": {"BACKUP"}, "fw2": {"MASTER"}}, "fw2 to be MASTER of all")
+    type_in(dual, "fw1", "gemel carp maintenance off")
+    steady(dual)
+    assert {at(dual, LAN_VIP), at(dual, LAN_VIP6)} == {"00:00:5e:00:01:01"}
+    said = pings.communicate(timeout=20)[0]
+    said = said.decode() if isinstance(said, bytes) else said
+    assert ", 0% packet loss" in said
+
+
+def test_a_change_of_a_live_vhid_moves_no_role(dual: Lab) -> None:
+    before = changes(dual)
+    applied(dual, f"gemel vip add --type ipalias --interface {LAN_VIP} --address 192.168.1.9/24")
+    assert ", 0% packet loss" in dual.exec("lan", "ping", "-qc1", "192.168.1.9")
+    applied(dual, "gemel vip set 192.168.1.9 --address 192.168.1.10/24", "gemel vip set 198.51.100.200 --random-password")
+    assert ", 0% packet loss" in dual.exec("lan", "ping", "-qc1", "192.168.1.10")
+    applied(dual, "gemel vip delete 192.168.1.10")
+    time.sleep(4)  # longer than the master-down time
+    assert changes(dual) == before
+    steady(dual)
+
+
+def test_each_other_type_does_what_it_says(dual: Lab) -> None:
+    applied(
+        dual,
+        "gemel vip add --type proxyarp --interface lan --address 192.168.1.64/30 --description proxy",
+        f"gemel vip add --type proxyarp --interface {LAN_VIP} --address 192.168.1.77/32 --description moving",
+        "gemel vip add --type ipalias --interface localhost --address 10.255.0.1/32 --description local",
+        "gemel vip add --type other --interface wan --address 203.0.113.0/28 --description routed",
+    )
+    for address in ("192.168.1.66", "192.168.1.77"):
+        dual.exec("lan", "ping", "-c1", "-W0.2", address, check=False)
+    own = dual.exec("fw1", "cat", "/sys/class/net/lan/address").strip()
+    assert (at(dual, "192.168.1.66"), at(dual, "192.168.1.77")) == (own, "00:00:5e:00:01:01")
+    assert ", 0% packet loss" in dual.exec("lan", "ping", "-qc1", "10.255.0.1")
+    there = {v["description"] for v in dual.cli_json("fw2", "vip", "list", "--running")["values"]["items"]}
+    assert there >= {"moving", "local", "routed"} and "proxy" not in there
+    applied(dual, *(f"gemel vip delete {one}" for one in ("proxy", "moving", "local", "routed")))
+
+
+@contextmanager
+def vrrp_routers(lab: Lab, folder: Path) -> Iterator[None]:
+    """A VRRPv2 and a VRRPv3 router on WAN, at 198.51.100.1."""
+    path = folder / "keepalived.conf"
+    path.write_text(KEEPALIVED.replace("{{", "{").replace("}}", "}"))
+    files = [f"--{name}={folder / name}" for name in ("pid", "vrrp_pid")]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = lab.start("wan", "keepalived", "-n", "-P", "-f", str(path), *files, **quiet)
+    try:
+        lab.wait(lambda: "198.51.100.178" in lab.exec("wan", "ip", "-br", "address"), "keepalived to be master")
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_vrrp_routers_disturb_nothing_and_a_vhid_of_theirs_is_refused(dual: Lab, tmp_path: Path) -> None:
+    before = changes(dual)
+    add = "gemel vip add --type carp --interface wan --address 198.51.100.212/24 --random-password --vhid"
+    with vrrp_routers(dual, tmp_path):
+        found = dual.cli_json("fw1", "carp", "scan", "wan", "--seconds", "2.5")
+        heard = {(h["kind"], h["vhid"], h["source"]) for h in found["heard"]}
+        assert heard == {("VRRPv2", 77, "198.51.100.1"), ("VRRPv3", 78, "198.51.100.1")}
+        for vhid in (77, 78):
+            with pytest.raises(LabError, match=rf"VHID {vhid} is in use on WAN already, by 198.51.100.1 \(VRRPv"):
+                type_in(dual, "fw1", f"{add} {vhid}")
+        type_in(dual, "fw1", f"{add} 77 --confirm-vhid")
+        type_in(dual, "fw1", "gemel discard")
+        time.sleep(2)
+    assert changes(dual) == before
+    assert [status(dual, node)["problems"] for node in NODES] == [[], []]
+
+
+CUT = """table bridge picky {
+    chain forward {
+        type filter hook forward priority 0;
+        ether daddr 00:00:5e:00:01:00/40 drop
+    }
+}"""
+
+
+def test_the_self_test_tells_a_network_that_drops_the_virtual_mac(dual: Lab) -> None:
+    works = dual.cli_json("fw2", "carp", "test-mac", "lan")
+    assert works["verdict"] == "works"
+    assert "multicast arrives: adverts of" in works["text"]
+    switch = ("ip", "netns", "exec", f"{dual.name}-sw", "nft")
+    subprocess.run([*switch, "-f", "-"], input=CUT, text=True, check=True)
+    try:
+        with pytest.raises(LabError, match="promiscuous mode, forged transmits"):
+            dual.cli("fw2", "carp", "test-mac", "lan")
+    finally:
+        subprocess.run([*switch, "delete", "table", "bridge", "picky"], check=True)
+
+
+def test_sub_second_carp_for_the_pair(dual: Lab) -> None:
+    applied(dual, "gemel vip set 192.168.1.1 --base 0 --skew 20")
+    steady(dual)
+    timing = {v["advskew"] for v in status(dual, "fw2")["carp"] if v["advbase"] == 0}
+    assert timing == {21}
+    time.sleep(1)
+    steady(dual)
+    applied(dual, "gemel vip set 192.168.1.1 --base 1 --skew 1")
+    steady(dual)
