@@ -13,7 +13,7 @@ import pytest
 from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from gemel.lab.recipe import type_in
-from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP6
+from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP, WAN_VIP6
 from tests.lab.stories import status, wait_for_push
 
 pytestmark = pytest.mark.lab
@@ -98,7 +98,7 @@ def test_a_change_of_a_live_vhid_moves_no_role(dual: Lab) -> None:
     before = changes(dual)
     applied(dual, f"gemel vip add --type ipalias --interface {LAN_VIP} --address 192.168.1.9/24")
     assert ", 0% packet loss" in dual.exec("lan", "ping", "-qc1", "192.168.1.9")
-    applied(dual, "gemel vip set 192.168.1.9 --address 192.168.1.10/24", "gemel vip set 198.51.100.200 --random-password")
+    applied(dual, "gemel vip set 192.168.1.9 --address 192.168.1.10/24", f"gemel vip set {WAN_VIP} --random-password")
     assert ", 0% packet loss" in dual.exec("lan", "ping", "-qc1", "192.168.1.10")
     applied(dual, "gemel vip delete 192.168.1.10")
     time.sleep(4)  # longer than the master-down time
