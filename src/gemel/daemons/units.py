@@ -148,6 +148,22 @@ After=network-pre.target
 WantedBy=multi-user.target
 """
 
+REVERT_AT_BOOT = f"""\
+[Unit]
+Description=Gemel: take back a setup that nobody confirmed before the machine was started again
+ConditionPathExists=/var/lib/gemel/setup.json
+DefaultDependencies=no
+After=local-fs.target sysinit.target
+Before=network-pre.target {TARGET}
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/gemel setup --undo --unless-confirmed
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 WORDS = {
     CARPD: "CARP, the roles of this node",
     FLOWD: "state synchronisation",
@@ -182,7 +198,7 @@ def listeners(process: Process) -> str:
 
 def units() -> dict[str, str]:
     """File name -> text, of everything that goes to the directory of systemd's units."""
-    texts = {TARGET: WHOLE}
+    texts = {TARGET: WHOLE, "gemel-unconfirmed.service": REVERT_AT_BOOT}
     for process in PROCESSES:
         texts[f"gemel-{process.name}.service"] = service(process)
         if process.ports:

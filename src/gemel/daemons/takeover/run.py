@@ -24,6 +24,8 @@ STARTING = 30.0  # seconds until the agent answers
 CONFIG = Path(STATE) / "config"
 NAMES = (Path("/etc/hostname"), Path("/etc/hosts"))
 RESOLVER = Path("/etc/resolv.conf")
+WANTED = Path("/run/systemd/system")
+"""Where the agent puts the units of services that the configuration wants."""
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,10 @@ def undo(unless_confirmed: bool = False) -> bool:
     log.info("this machine gets its own network back")
     units = ("gemel-carpd.service", "gemel-flowd.service", "gemel-webd.socket", "gemel-webd.service")
     succeeds("systemctl", "stop", "gemel.target", *units)
-    succeeds("systemctl", "stop", "gemel-agent.service", "gemel-service-*.service")
+    succeeds("systemctl", "stop", "gemel-agent.service")
+    for unit in sorted(WANTED.glob("gemel-*.service")):
+        succeeds("systemctl", "stop", unit.name)
+        unit.unlink()
     succeeds("systemctl", "-q", "disable", "gemel.target", "gemel-webd.socket", *_services())
     _without_tables()
     _addresses_back(was)
