@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gemel.api import replies
 from gemel.api.asking import Asker, SessionOf, answered, body_of
+from gemel.api.dhcp import add_dhcp
 from gemel.api.replies import NotThere, errors
 from gemel.control import agent
 from gemel.control.door import Ask
@@ -76,6 +77,7 @@ def add(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:
     _add_cluster(api, ask, session_of)
     _add_trust(api, ask, session_of)
     _add_states(api, ask, session_of)
+    add_dhcp(api, ask, session_of)
 
 
 def _add_changes(api: FastAPI, ask: Ask, session_of: SessionOf) -> None:

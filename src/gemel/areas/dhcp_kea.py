@@ -55,7 +55,7 @@ def lease_settings(config: Config) -> Settings:
         scopes.append(
             Scope(
                 interface.id, interface.device, str(own.ip), str(own.network), subnet_id(interface.id),
-                vip.ip if vip else "", server.failover_peer_ip,
+                vip.ip if vip else "", server.failover_peer_ip, interface.title,
             )
         )  # fmt: skip
     here = tuple(s.address for s in scopes if s.peer)

@@ -7,12 +7,20 @@ import typer
 
 from gemel import __version__
 from gemel.areas.every import AREAS
-from gemel.cli import accounts, cluster, facts, history, setup, states
+from gemel.cli import accounts, cluster, dhcp, diagnostics, facts, history, setup, states
 from gemel.cli.console import out
 from gemel.cli.generated import app_for
 
 EXTENSIONS = "gemel.commands"
 """Entry points of this group add commands: the lab does, and nothing in the house imports it."""
+
+
+BESIDE: dict[str, dict[str, Callable[..., None]]] = {
+    "interfaces": {"assign": setup.assign},
+    "outbound_nat": {"mode": setup.mode},
+    "dhcp": {"leases": dhcp.leases, "forget": dhcp.forget, "wake": dhcp.wake},
+}
+"""Area -> commands that stand beside what follows from its model."""
 
 
 def _version(wanted: bool) -> None:
@@ -35,10 +43,8 @@ def build() -> typer.Typer:
         if area.own_faces:
             continue
         group = app_for(area)
-        if area.name == "interfaces":
-            group.command("assign")(setup.assign)
-        if area.name == "outbound_nat":
-            group.command("mode")(setup.mode)
+        for name, command in BESIDE.get(area.name, {}).items():
+            group.command(name)(command)
         first, _, second = area.noun.partition(" ")
         (nat if second else app).add_typer(group, name=second or first)
     app.add_typer(nat, name="nat")
@@ -54,6 +60,9 @@ def build() -> typer.Typer:
         "gateways": facts.gateways,
         "log": facts.log,
         "show": facts.show,
+        "ping": diagnostics.ping,
+        "capture": diagnostics.capture,
+        "test-notification": diagnostics.test_notification,
         "diff": history.diff,
         "apply": history.apply,
         "discard": history.discard,

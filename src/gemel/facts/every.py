@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gemel.facts.dhcp import DHCP_LEASES
 from gemel.facts.fact import Fact, Options, Sources
 from gemel.facts.gateways import GATEWAY_STATUS
 from gemel.facts.logs import LOG
@@ -33,6 +34,7 @@ FACTS: tuple[Fact[Any], ...] = (
     TRANSITIONS,
     INTERFACE_STATUS,
     GATEWAY_STATUS,
+    DHCP_LEASES,
     SERVICES,
     STATES,
     STATE_SYNC,

@@ -31,6 +31,8 @@ SOURCES = {
     "interfaces": "the assigned interfaces as JSON values: id, device, title, enabled, ipv4, ipv6",
     "gateways": "the configured gateways as JSON values, with the last measurements (facts.gateways.Probe)",
     "rules": "the rules as JSON values: id, interface, action, description, disabled",
+    "leases": "report (control.leased.LeaseReport or None), leases (Kea's JSON), mappings, vendors (by MAC), subnets "
+    "(interface id by Kea's number), problem",
     "counters": "rule id (or built-in label) -> (packets, bytes)",
     "services": "the supervisor's report on each process, JSON values",
     "log": "files: process -> lines of its log, newest last; journal: lines of JSON; processes: names that have one",

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gemel.core.codec import encode
+from gemel.facts.dhcp import NO_LEASED, pools
+
 Json = Mapping[str, Any]
 
 NO_CARPD = "carpd does not answer: no virtual IP is taken or given. See `journalctl -u gemel-carpd`"
@@ -43,6 +46,8 @@ class Sources:
     notices: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
     web_address: str = ""
+    dhcp: Json | None = None
+    serves_dhcp: bool = False
 
 
 def status(sources: Sources) -> dict[str, Any]:
@@ -63,6 +68,7 @@ def status(sources: Sources) -> dict[str, Any]:
         "fast_detection": carp.get("detector"),
         "transitions": [_transition(t, sources.words) for t in carp.get("transitions", ())],
         "counters": {"carp": carp.get("counters", {}), "state_sync": (sources.flows or {}).get("counters", {})},
+        "dhcp": _dhcp(sources),
         "pending": sources.pending,
         "warnings": list(sources.warnings),
         "notices": list(sources.notices),
@@ -87,6 +93,8 @@ def problems(sources: Sources) -> Iterable[str]:
     if sources.flows is None and sources.synchronizes_states:
         yield NO_FLOWD
     yield from (sources.flows or {}).get("problems", ())
+    if sources.serves_dhcp:
+        yield from (NO_LEASED,) if sources.dhcp is None else sources.dhcp.get("problems", ())
     if sources.synchronizes_states and not sources.pinned:
         yield (
             "the nodes do not know each other's keys yet, so no states flow: set up configuration synchronisation "
@@ -115,6 +123,19 @@ def _demotion(sources: Sources) -> Iterable[str]:
     if waived:
         said = ", ".join(waived)
         yield f"the demotion was reset by hand and does not count until this has gone and come again: {said}"
+
+
+def _dhcp(sources: Sources) -> dict[str, Any] | None:
+    """How DHCP failover stands; None where no interface has a DHCP server."""
+    if not sources.serves_dhcp:
+        return None
+    report = sources.dhcp or {}
+    return {
+        "pools": encode(pools(sources.dhcp, sources.words)),
+        "replicating": bool(report.get("linked")),
+        "clock_offset": report.get("clock_offset"),
+        "counters": report.get("counters", {}),
+    }
 
 
 def _vhid(vhid: Json, words: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ KEEPER_PORT = 3242
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One interface with a DHCP server. `vip` empty: nothing to follow, it always serves. `peer` empty: no failover."""
+    """One interface with a DHCP server; `title` is what people call it. `vip` empty: nothing to follow, it always
+    serves. `peer` empty: no failover."""
 
     interface: str
     device: str
@@ -20,6 +21,7 @@ class Scope:
     subnet_id: int
     vip: str = ""
     peer: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

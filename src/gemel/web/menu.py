@@ -56,6 +56,8 @@ PLACES = {
     "api_keys": "/system/api-keys",
     "admin_access": "/system/advanced/admin-access",
     "notifications": "/system/advanced/notifications",
+    "dhcp": "/services/dhcp",
+    "dhcp_mappings": "/services/dhcp-mappings",
 }
 """Area -> where its page is."""
 
@@ -85,6 +87,7 @@ MENUS = (
             Entry("Configuration History", "/system/history"),
         ),
     ),
+    Menu("Services", (Entry("DHCP Server", PLACES["dhcp"]),)),
     Menu("Status", (Entry("Dashboard", "/"), Entry("CARP", "/status/carp"), Entry("Traffic Graph", GRAPHS))),
     Menu(
         "Diagnostics",
@@ -100,7 +103,11 @@ MENUS = (
 _USERS = (("Users", PLACES["users"]), ("API Keys", PLACES["api_keys"]))
 _ADVANCED = (("Admin Access", PLACES["admin_access"]), ("Notifications", PLACES["notifications"]))
 
+_DHCP = (("DHCP Server", PLACES["dhcp"]), ("Static Mappings", PLACES["dhcp_mappings"]))
+
 TABS = {
+    "dhcp": _DHCP,
+    "dhcp_mappings": _DHCP,
     "users": _USERS,
     "api_keys": _USERS,
     "admin_access": _ADVANCED,
@@ -127,6 +134,8 @@ TITLES = {
     "users": ("System", "User Manager"),
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),
+    "dhcp": ("Services", "DHCP Server"),
+    "dhcp_mappings": ("Services", "DHCP Server", "Static Mappings"),
     "api_keys": ("System", "User Manager", "API Keys"),
     "admin_access": ("System", "Advanced", "Admin Access"),
     "notifications": ("System", "Advanced", "Notifications"),
@@ -142,7 +151,7 @@ HAND_MADE_FACTS = {
 }
 """Facts that stand elsewhere than their menu's entry says."""
 
-HAND_MADE_PAGES = ("status", "graphs")
+HAND_MADE_PAGES = ("status", "graphs", "dhcp-leases")
 """Of these, the ones whose page is made by hand."""
 
 CARP_TABS = (
@@ -197,12 +206,10 @@ def title(area: str, label: str) -> tuple[str, ...]:
 def menus(frame: Frame) -> tuple[Menu, ...]:
     """The menus of this node: one page for each interface, each fact, and each area without a place."""
     interfaces = (Entry(name, f"/interfaces/{key}") for key, name, _ in frame.interfaces)
-    more = {m.label: _fact_entries(m.label) for m in MENUS} | {"Interfaces": tuple(interfaces)}
-    built = [Menu(m.label, _ordered(m.label, (*m.entries, *more[m.label]))) for m in MENUS]
     homeless = tuple(Entry(a.label, place(a.name)) for a in AREAS if a.name not in PLACES)
-    if homeless:
-        built.insert(3, Menu(REST, homeless))
-    return tuple(built)
+    more = {m.label: _fact_entries(m.label) for m in MENUS}
+    more |= {"Interfaces": tuple(interfaces), REST: (*homeless, *more[REST])}
+    return tuple(Menu(m.label, _ordered(m.label, (*m.entries, *more[m.label]))) for m in MENUS)
 
 
 def _ordered(menu: str, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

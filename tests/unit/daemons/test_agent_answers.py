@@ -35,6 +35,8 @@ def test_who_may_only_read_is_refused_everything_else(agent: Agent) -> None:
         ask.EnableCarp: {"on": False}, ask.PinPeer: {"fingerprint": ""}, ask.TestVirtualMac: {"interface": "wan"},
         ask.Ping: {"host": "192.168.1.50"}, ask.Capture: {"interface": "lan"}, ask.AskRun: {"id": "x"},
         ask.AskRuns: {"kind": "ping"}, ask.StopRun: {"id": "x"}, ask.ReadCapture: {"id": "x"},
+        ask.ForgetLease: {"address": "192.168.1.100"},
+        ask.WakeOnLan: {"interface": "lan", "mac": "00:1b:44:11:3a:b7"},
         ask.ResetTotp: {"username": "bob"}, ask.MakeKey: {"name": "k"}, ask.RevokeKey: {"key": "k"},
     }  # fmt: skip
     carried = [q for q in ask.QUESTIONS if "token" in {f.name for f in dataclasses.fields(q)}]

@@ -65,6 +65,7 @@ from gemel.control.agent.configuration import (
     Show,
     Shown,
 )
+from gemel.control.agent.dhcp import ForgetLease, WakeOnLan
 from gemel.control.agent.diagnostics import (
     AskRun,
     AskRuns,
@@ -109,7 +110,7 @@ QUESTIONS = (
     AskChoices, AskFact, News, RolesChanged, CarpScan, ResetDemotion, ResyncStates, TestVirtualMac,
     Ping, Capture, AskRun, AskRuns, StopRun, ReadCapture, AskSources, TestNotification,
     LoginCode, AskSetup, SetupCode, SetUp, AskAccount, ChangePassword, StartTotp, ConfirmTotp, EndTotp, ResetTotp,
-    Keys, MakeKey, RevokeKey,
+    Keys, MakeKey, RevokeKey, ForgetLease, WakeOnLan,
 )  # fmt: skip
 
 READING = (
@@ -174,6 +175,7 @@ __all__ = [
     "FailOver",
     "Finding",
     "Fingerprints",
+    "ForgetLease",
     "Frame",
     "Import",
     "KeyMade",
@@ -222,4 +224,5 @@ __all__ = [
     "TestNotification",
     "TestVirtualMac",
     "TotpSecret",
+    "WakeOnLan",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from gemel.daemons.agent.access import Access
 from gemel.daemons.agent.accounts import hashed
 from gemel.daemons.agent.demotion import reset
 from gemel.daemons.agent.desk import Desk, Made
+from gemel.daemons.agent.dhcp import forget, wake
 from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.entrance import Entrance
 from gemel.daemons.agent.lists import choices, completed, listed, names_in
@@ -97,6 +98,8 @@ class Answers:
             ask.StopRun: lambda q, _: diagnostics.stop(q.id, q.token),
             ask.ReadCapture: lambda q, _: diagnostics.piece(q.id, q.offset, q.token),
             ask.AskSources: lambda *_: diagnostics.sources(),
+            ask.ForgetLease: lambda q, _: forget(q),
+            ask.WakeOnLan: lambda q, _: wake(self._desk.config, q),
             ask.TestNotification: lambda _, who: sight.notifier.test(who),
             **self._entrance.answers,
         }

@@ -16,6 +16,7 @@ from gemel.core.codec import encode
 from gemel.core.config import Config
 from gemel.core.problem import Problem
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.dhcp import DhcpWatch
 from gemel.daemons.agent.gateways import GatewayWatch
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.transaction import Transaction
@@ -46,7 +47,9 @@ class Reporter:
         server: PeerServer,
         memory: Memory,
         gateways: GatewayWatch,
+        dhcp: DhcpWatch,
     ) -> None:
+        self._dhcp = dhcp
         self._desk = desk
         self._parts = transaction, node, pusher, server
         self._node = node
@@ -75,7 +78,7 @@ class Reporter:
         config = self._desk.config
         if self._checked[0] is not config:  # thousands of rules are not checked again for each look
             self._checked = config, tuple(self._desk.schema.check(config))
-        mine = _gathered(self._desk, *self._parts, carp, flows, self._checked[1])
+        mine = _gathered(self._desk, *self._parts, carp, flows, self._checked[1], self._dhcp)
         mine["gateways"] = encode(gateway_rows(self._gateways.sources(), time.time()))
         sight = None
         if self._node.pinned() is not None:
@@ -88,7 +91,7 @@ class Reporter:
 
 def _gathered(
     desk: Desk, transaction: Transaction, node: ThisNode, pusher: Pusher, server: PeerServer, carp: Any, flows: Any,
-    problems: tuple[Problem, ...],
+    problems: tuple[Problem, ...], dhcp: DhcpWatch,
 ) -> dict[str, Any]:  # fmt: skip
     config = desk.config
     ha = config[HIGH_AVAILABILITY]
@@ -115,6 +118,8 @@ def _gathered(
         notices=desk.notices,
         words={i.id: i.title for i in config[INTERFACES].items},
         web_address=web_address(config),
+        dhcp=dhcp.report(),
+        serves_dhcp=dhcp.wanted,
     )
     return status(sources)
 

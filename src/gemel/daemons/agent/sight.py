@@ -11,6 +11,7 @@ from gemel.control import paths
 from gemel.core.config import Config
 from gemel.core.event import CONFIG, LOGIN, Event
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.dhcp import DhcpWatch
 from gemel.daemons.agent.gateways import GatewayWatch
 from gemel.daemons.agent.health import HealthWatch
 from gemel.daemons.agent.hooks import Hooks
@@ -46,7 +47,8 @@ class Sight:
         memory = Memory()
         self.store = EventStore(EVENTS)
         self.gateways = GatewayWatch(config)
-        self.reporter = Reporter(desk, transaction, node, pusher, server, memory, self.gateways)
+        self.dhcp = DhcpWatch(config)
+        self.reporter = Reporter(desk, transaction, node, pusher, server, memory, self.gateways, self.dhcp)
         self.health = HealthWatch(
             config,
             lambda: gateway_rows(self.gateways.sources(), time.time()),
@@ -74,6 +76,7 @@ class Sight:
                 "creators": lambda _: creators,
                 "samples": lambda _: self.observer.samples,
                 "gateways": lambda _: self.gateways.sources(),
+                "leases": lambda _: self.dhcp.leases(),
             },
         )
 

@@ -321,11 +321,10 @@ class Keeper:
         if not self._kea_says and age > 5:
             found.append("the DHCP server (Kea) does not answer: nobody gets a lease from this node; see "
                          "/var/log/gemel/kea-dhcp4.log")  # fmt: skip
-        for pool in pools:
-            if pool.serving and pool.peer_serving and any(s.vip for s in self.settings.scopes
-                                                          if s.interface == pool.interface):  # fmt: skip
-                found.append(f"both nodes serve DHCP on {pool.interface}: both are MASTER there, so they do not hear "
-                             "each other's CARP adverts; check the cables and switches of that network")  # fmt: skip
+        for pool, scope in zip(pools, self.settings.scopes, strict=True):
+            if pool.serving and pool.peer_serving and scope.vip:
+                found.append(f"both nodes serve DHCP on {scope.title}: both are MASTER there, so they do not hear each "
+                             "other's CARP adverts; check the cables and switches of that network")  # fmt: skip
         if self._link is not None and self._link.stream is None and age > 5:
             found.append(f"DHCP leases are not replicated: the peer does not answer ({self._link.failure}); this node "
                          "serves on alone where it is MASTER")  # fmt: skip

@@ -6,6 +6,7 @@ from gemel.web.pages import (
     backup,
     changes,
     dashboard,
+    dhcp,
     diagnostics,
     facts,
     graphs,
@@ -34,6 +35,7 @@ HAND_MADE: tuple[AreaPages, ...] = (
     high_availability.PAGES,
     users.PAGES,
     notifications.PAGES,
+    dhcp.MAPPINGS,
 )
 """The pages that people live in: made by hand on top of what the models give."""
 
@@ -45,6 +47,7 @@ PAGES: tuple[Page, ...] = (
     *dashboard.PAGES,
     *status_carp.PAGES,
     *graphs.PAGES,
+    *dhcp.PAGES,
     *facts.PAGES,
     *diagnostics.PAGES,
     *segments.PAGES,
