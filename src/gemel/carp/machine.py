@@ -17,18 +17,17 @@ addresses have lapsed (see `Take.lifetime`).
 Adverts go out in each family of the VHID's addresses, and each family has a master-down time of its own; the first that
 is over makes this node master.
 
-A change of addresses or password reaches the two nodes one after the other. Until the other has it, or for a minute if
-nobody can tell, adverts go out with both digests*, and both are taken: nobody takes over because of a change.
+What is said, and who belongs to the group, is `speech`.
 """
 
 import math
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from gemel.carp import wire
-from gemel.carp.events import Action, Release, Report, Send, SendTo, State, Take
-from gemel.carp.neighbour import announcement
+from gemel.carp.events import Action, Release, Report, State, Take
 from gemel.carp.settings import Vhid
+from gemel.carp.speech import Speech
 from gemel.carp.table import TABLE, Happening, Step
 
 NEVER: Final = math.inf
@@ -36,21 +35,7 @@ MOST_SKEW = 240  # what demotion can raise a skew to; a higher one is lowered to
 ANNOUNCE_AFTER = (1.0, 2.0, 4.0, 8.0)  # seconds after taking over; the first announcement is at once
 LINGER = 0.2  # seconds that a node which has yielded goes on accepting packets
 LONGEST_FAREWELL = 0.5  # seconds that a leaving node waits for its successor's first advert
-OWN_WINDOW = 64  # adverts: one from our address with such a recent counter is our own, mirrored by a switch
-COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
-OWN_MAC = bytes(6)
 TOGETHER = 0.01  # seconds that an advert may leave early, in one wake-up with others
-CHANGE_WITHIN = 60.0  # seconds that the peer has for the same change of addresses or password, if it does not tell
-CHANGE_SHOULD_TAKE = 10.0  # seconds
-MOST_FORMER = 3  # earlier digests that are kept; more changes within a minute forget the oldest
-
-
-class Former(NamedTuple):
-    """What adverts were like before a change: their seal and families, and until when that may count."""
-
-    seal: wire.Seal
-    families: tuple[int, ...]
-    until: float
 
 
 class Machine:
@@ -58,6 +43,7 @@ class Machine:
 
     def __init__(self, config: Vhid, counter: int, now: float) -> None:
         self.config = config
+        self.speech = Speech(config, counter)
         self.preempt = True
         self.demotion = 0
         self.state = State.INIT
@@ -65,13 +51,6 @@ class Machine:
         self.reason = "not started"
         self.master: str | None = None
         """Source address of the last advert that was accepted."""
-        self.mac = b""
-        """What the addresses are at: the virtual MAC or, without one, the port's own."""
-        self.peer_mark: str | None = None
-        """The mark of the seal that the peer has for this VHID; None if it does not tell."""
-        self._counter, self._adverts = counter & COUNTER_MASK, 0
-        self._port_mac = OWN_MAC
-        self._former: list[Former] = []
         self._down_at: dict[int, float] = {}
         self._hearing: int | None = None
         self._advert_at = self._announce_at = self._release_at = NEVER
@@ -87,29 +66,7 @@ class Machine:
             Step.RELEASE: self._release,
             Step.BOW_OUT: self._bow_out,
         }
-        self._prepare(config)
-
-    def _prepare(self, config: Vhid) -> None:
-        self.config = config
-        self.seal = wire.Seal(config.password, config.vhid, config.addresses)
-        self._sources = {6: wire.link_local(self._port_mac)}
-        if config.source:
-            self._sources[4] = config.source
-        self._families = config.families
         self._measure()
-        self._peers = {4: (config.source, config.peer), 6: (config.source6, config.peer6)}
-        self.mac = wire.virtual_mac(config.vhid) if config.virtual_mac else self._port_mac
-        self._announcements = [
-            Send(config.device, announcement(address, self.mac)) for address in config.addresses
-        ]
-        self._farewells = {f: wire.advert_head(source, OWN_MAC) for f, source in self._sources.items()}
-        self._heads = {f: wire.advert_head(source, self.mac) for f, source in self._sources.items()}
-
-    def attach(self, mac: bytes) -> None:
-        """The port's own MAC, 6 bytes."""
-        if mac and mac != self._port_mac:
-            self._port_mac = mac
-            self._prepare(self.config)
 
     # ------------------------------------------------------------------------------------------------- quantities
 
@@ -175,24 +132,6 @@ class Machine:
             f"this node base {self.config.advbase} skew {self.effective_skew}"
         )
 
-    def accepts(self, advert: wire.Advert, now: float) -> bool:
-        """Whether its sender has this VHID's password and addresses, or had them before the last change."""
-        return self.seal.fits(advert) or any(former.seal.fits(advert) for former in self._still_former(now))
-
-    def _still_former(self, now: float) -> list[Former]:
-        """How it was before a change, as the peer may still have it."""
-        if not self._former:
-            return []
-        if self.peer_mark == self.seal.mark:
-            self._former = []
-        self._former = [one for one in self._former if one.until > now or one.seal.mark == self.peer_mark]
-        return [one for one in self._former if one.seal.mark == self.peer_mark] or self._former
-
-    def is_ahead(self, now: float) -> bool:
-        """Whether the peer has not followed the last change for longer than that should take."""
-        changed = [one.until - CHANGE_WITHIN for one in self._former if one.seal.mark == self.peer_mark]
-        return bool(changed) and now - changed[-1] > CHANGE_SHOULD_TAKE
-
     def _meaning(self, advert: wire.Advert) -> Happening:
         theirs = advert.interval
         if theirs <= self.interval:
@@ -202,18 +141,6 @@ class Machine:
         if self.preempt or self.state is State.MASTER:
             return Happening.PEER_TRAILS
         return Happening.PEER_TOLERATED
-
-    def is_own(self, received: wire.Received) -> bool:
-        """Whether this is an advert of ours that came back."""
-        age = (self._counter - received.advert.counter) & COUNTER_MASK
-        return self._is_own_source(received.source) and age < min(OWN_WINDOW, self._adverts)
-
-    def _is_own_source(self, source: str) -> bool:
-        return source in self._sources.values() or source == self.config.source6 != ""
-
-    def is_twin(self, received: wire.Received) -> bool:
-        """Whether somebody else uses an address of this port's own."""
-        return self._is_own_source(received.source)
 
     def happen(self, happening: Happening, now: float, why: str = "") -> list[Action]:
         """Look the happening up in the table and do what stands there; what does not stand there does nothing."""
@@ -265,10 +192,9 @@ class Machine:
         lost = tuple(address for address in before.addresses if address not in config.addresses)
         if lost and self.holds:
             actions.append(Release(before.device, lost))
-        was = Former(self.seal, before.families, now + CHANGE_WITHIN)
-        self._prepare(config)
-        if self.seal.mark != was.seal.mark:
-            self._former = [*self._former[1 - MOST_FORMER :], was]
+        self.config = config
+        self.speech.change(config, now)
+        self._measure()
         if self.state is State.MASTER:
             if set(config.addresses) - set(before.addresses) or config.virtual_mac != before.virtual_mac:
                 actions += self._take(now) + self._announce(now)
@@ -282,14 +208,13 @@ class Machine:
 
     def _listen(self, now: float) -> list[Action]:
         """Each family is awaited; during a change any advert will do, since the peer may have other families."""
-        if not self._former and len(self._families) == 1:  # nearly always, and for every advert
-            self._down_at = {self._families[0]: now + self.master_down}
+        changing = bool(self.speech.former(now))
+        families = (0,) if changing else self.speech.families
+        if len(families) == 1:  # nearly always, and for every advert
+            self._down_at = {families[0]: now + self.master_down}
             return []
-        changing = bool(self._still_former(now))
-        families = (0,) if changing else self.config.families
-        hearing = 0 if changing else self._hearing
-        goes_on = hearing in self._down_at and set(families) == self._down_at.keys()
-        for family in (hearing,) if goes_on and hearing is not None else families:
+        goes_on = self._hearing in self._down_at and set(families) == self._down_at.keys()
+        for family in (self._hearing,) if goes_on and self._hearing is not None else families:
             self._down_at[family] = now + self.master_down
         self._down_at = {family: at for family, at in self._down_at.items() if family in families}
         return []
@@ -309,44 +234,24 @@ class Machine:
 
     def _advertise(self, now: float) -> list[Action]:
         self._advert_at = now + self.interval
-        adverts = self._adverts_of(self.config.advbase, self.effective_skew, self._heads, now)
-        if self.config.virtual_mac and any(type(one) is SendTo for one in adverts):
-            # Those come from the port's own MAC, which neither keeps the virtual one open here nor known to the switch.
-            adverts.append(self._announcements[0])
-        return adverts
+        return self.speech.adverts(self.config.advbase, self.effective_skew, now)
 
     def _bow_out(self, now: float) -> list[Action]:
-        """From the port's own MAC: one more frame from the virtual MAC would pull the switch's entry back here."""
-        return self._adverts_of(wire.BOW_OUT, wire.BOW_OUT, self._farewells, now)
-
-    def _adverts_of(self, advbase: int, advskew: int, heads: dict[int, bytes], now: float) -> list[Action]:
-        """One for each family, and again for each seal that the peer may have."""
-        config, actions = self.config, list[Action]()
-        for seal, families, _ in (Former(self.seal, config.families, NEVER), *self._still_former(now)):
-            for family in families:
-                self._adverts += 1
-                self._counter = (self._counter + 1) & COUNTER_MASK
-                message = wire.encode(config.vhid, advbase, advskew, self._counter, seal.digest(self._counter))
-                source, peer = self._peers[family]
-                if peer:
-                    actions.append(SendTo(config.device, source, peer, message))
-                elif family in heads:
-                    actions.append(Send(config.device, heads[family] + message))
-        return actions
+        return self.speech.farewell(now)
 
     def _announce(self, now: float) -> list[Action]:
         self._rose_at = now
         self._announce_at = now + ANNOUNCE_AFTER[0]
-        return list(self._announcements)
+        return list(self.speech.announcements)
 
     def _repeat(self, now: float) -> list[Action]:
         later = (self._rose_at + after for after in ANNOUNCE_AFTER)
         self._announce_at = min((at for at in later if at > now), default=NEVER)
-        return list(self._announcements)
+        return list(self.speech.announcements)
 
     def _reassert(self, now: float) -> list[Action]:
         # Two nodes of which one is deaf must not answer each other without pause.
         if now - self._reasserted_at < self.interval:
             return []
         self._reasserted_at = now
-        return [*self._advertise(now), *self._announcements]
+        return [*self._advertise(now), *self.speech.announcements]

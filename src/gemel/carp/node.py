@@ -160,12 +160,12 @@ class Node:
         if machine is None:
             self.ledger.counters[Fault.UNKNOWN_VHID] += 1
             return []
-        if not machine.accepts(received.advert, now):
+        if not machine.speech.accepts(received.advert, now):
             self.ledger.counters[Fault.DIGEST] += 1
             self._unauthenticated(machine.config, received, now)
             return []
-        twin = machine.is_twin(received)
-        if twin and machine.is_own(received):
+        twin = machine.speech.is_from_own_address(received)
+        if twin and machine.speech.is_own(received):
             self.ledger.counters[Fault.REFLECTED] += 1
             return []
         self.ledger.counters["adverts accepted"] += 1
@@ -183,7 +183,7 @@ class Node:
         port.up, port.mac = event.up, event.mac or port.mac
         for (device, _), machine in self.machines.items():
             if device == event.device:
-                machine.attach(port.mac)
+                machine.speech.attach(port.mac)
         self._pair.link(event.device, port)
         return self._settle(now)
 
@@ -290,7 +290,7 @@ class Node:
                 self._nonce += 1 << 32
                 machine = self.machines[key] = Machine(config, self._nonce, now)
                 machine.demote(self._amount, now)
-                machine.attach(self._ports[config.device].mac)
+                machine.speech.attach(self._ports[config.device].mac)
                 actions.append(Release(config.device, config.addresses))
             else:
                 actions += machine.reconfigure(config, now)

@@ -65,7 +65,7 @@ class Pair:
         if self.peer is not None and (changed or not self._roles_told):
             self._roles_told = True
             roles = {(m.config.interface, m.config.vhid): m.state for m in self._machines.values()}
-            marks = {(m.config.interface, m.config.vhid): m.seal.mark for m in self._machines.values()}
+            marks = {(m.config.interface, m.config.vhid): m.speech.seal.mark for m in self._machines.values()}
             self.peer.own_roles(roles, marks, now)
 
     def disarm(self, now: float) -> None:
@@ -112,7 +112,7 @@ class Pair:
         """Which seal the peer has for each VHID: a change that it has too needs no former one any more."""
         self._marks = marks
         for machine in self._machines.values():
-            machine.peer_mark = marks.get((machine.config.interface, machine.config.vhid))
+            machine.speech.peer_mark = marks.get((machine.config.interface, machine.config.vhid))
 
     def _resigned(self, peer: Peer, now: float) -> list[Action]:
         resigned = peer.take_resigned()
@@ -153,7 +153,7 @@ class Pair:
                 why = f"they do not reach each other on {interface}: the segment is cut between them"
             found.append(f"split brain: both nodes are MASTER of vhid {vhid} on {interface}; {why}")
         for machine in self._machines.values():
-            if machine.is_ahead(now):
+            if machine.speech.is_ahead(now):
                 whose = f"vhid {machine.config.vhid} on {machine.config.interface}"
                 found.append(
                     f"{whose}: the peer still has the password and addresses from before the last change here. It gets "

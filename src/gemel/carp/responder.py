@@ -55,7 +55,7 @@ class Responder:
     def _mac_for(self, device: str, asked: Asked) -> bytes | None:
         if len(asked.address) == 16:
             machine = self._virtual.get((device, asked.address))
-            return machine.mac if machine is not None and machine.state is State.MASTER else None
+            return machine.speech.mac if machine is not None and machine.state is State.MASTER else None
         number = int.from_bytes(asked.address, "big")
         for first, last, vhid in self._proxies.get(device, ()):
             if first <= number <= last:
@@ -67,4 +67,4 @@ class Responder:
             port = self._ports.get(device)
             return port.mac if port is not None and port.mac else None
         machine = self._machines.get((device, vhid))
-        return machine.mac if machine is not None and machine.state is State.MASTER else None
+        return machine.speech.mac if machine is not None and machine.state is State.MASTER else None

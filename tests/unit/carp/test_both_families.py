@@ -75,7 +75,7 @@ def test_a_change_that_reaches_one_node_first_makes_nobody_master(heartbeat, cha
     world.run(90)
     assert all(states == [State.MASTER, State.BACKUP] for states in seen)
     # In the end each knows only the new one.
-    assert [host.node.machines["wan", 1]._still_former(world.now) for host in (one, other)] == [[], []]
+    assert [host.node.machines["wan", 1].speech.former(world.now) for host in (one, other)] == [[], []]
 
 
 def test_a_change_at_full_speed_makes_nobody_master():

@@ -146,7 +146,7 @@ def test_adverts_go_out_each_interval_with_rising_counters():
     second = sent(one.pass_time(NOW + 3.0))
     assert [a.advskew for a in first + second] == [128, 128]
     assert second[0].counter == first[0].counter + 1
-    assert all(one.seal.fits(a) for a in first + second)
+    assert all(one.speech.seal.fits(a) for a in first + second)
 
 
 def test_demotion_is_clamped_and_told_at_once():
@@ -220,9 +220,9 @@ def test_base_0_counts_in_256ths():
 def test_own_adverts_are_known_again():
     one = machine(MASTER)
     (mine,) = sent(one.pass_time(NOW + 1))
-    assert one.is_own(wire.Received(mine, "10.0.0.1"))
-    assert not one.is_own(wire.Received(mine, "10.0.0.2"))
-    assert not one.is_own(advert(source="10.0.0.1"))
+    assert one.speech.is_own(wire.Received(mine, "10.0.0.1"))
+    assert not one.speech.is_own(wire.Received(mine, "10.0.0.2"))
+    assert not one.speech.is_own(advert(source="10.0.0.1"))
 
 
 def test_new_settings_leave_a_master_master():
@@ -252,7 +252,7 @@ def advert6(base=1, skew=0) -> wire.Received:
 
 def test_an_ipv6_vhid_speaks_ipv6_from_the_ports_link_local_address():
     one = machine(BACKUP, **ONLY6)
-    one.attach(PORT)
+    one.speech.attach(PORT)
     done = one.happen(H.SILENCE, NOW)
     assert kinds(done) == ["Take", "advert6", "advertisement", "advertisement"]
     (frame,) = [a.frame for a in done if isinstance(a, Send) and a.frame[20] == 112]
@@ -297,7 +297,7 @@ def test_who_becomes_backup_awaits_both_families():
 
 def test_without_virtual_mac_everything_comes_from_the_port():
     one = machine(BACKUP, virtual_mac=False, **DUAL)
-    one.attach(PORT)
+    one.speech.attach(PORT)
     done = [a.frame for a in one.happen(H.SILENCE, NOW) if isinstance(a, Send)]
     assert {frame[6:12] for frame in done} == {PORT}
     assert not [frame for frame in done if bytes.fromhex("00005e0001") in frame]
@@ -350,31 +350,31 @@ def sealed(addresses) -> wire.Advert:
 def test_after_a_change_both_address_sets_are_spoken_for_and_taken():
     one = changed()
     assert digests(one) == {"old", "new"}
-    assert one.accepts(sealed(("10.0.0.100",)), NOW)
-    assert one.accepts(sealed(MORE), NOW)
-    assert not one.accepts(sealed(("10.0.0.100", "10.0.0.99")), NOW)
+    assert one.speech.accepts(sealed(("10.0.0.100",)), NOW)
+    assert one.speech.accepts(sealed(MORE), NOW)
+    assert not one.speech.accepts(sealed(("10.0.0.100", "10.0.0.99")), NOW)
 
 
 def test_once_the_peer_has_the_change_too_the_old_set_is_forgotten():
     one = changed()
-    one.peer_mark = wire.Seal("secret", 1, MORE).mark
+    one.speech.peer_mark = wire.Seal("secret", 1, MORE).mark
     assert digests(one) == {"new"}
-    assert not one.accepts(sealed(("10.0.0.100",)), NOW)
+    assert not one.speech.accepts(sealed(("10.0.0.100",)), NOW)
 
 
 def test_as_long_as_the_peer_says_that_it_has_the_old_set_it_counts():
     one = changed()
-    one.peer_mark = wire.Seal("secret", 1, ("10.0.0.100",)).mark
+    one.speech.peer_mark = wire.Seal("secret", 1, ("10.0.0.100",)).mark
     assert digests(one, NOW + 3600) == {"old", "new"}
-    assert one.is_ahead(NOW + 3600)
-    assert not one.is_ahead(NOW + 1)
+    assert one.speech.is_ahead(NOW + 3600)
+    assert not one.speech.is_ahead(NOW + 1)
 
 
 def test_who_cannot_tell_has_a_minute():
     one = changed()
     assert digests(one, NOW + 59) == {"old", "new"}
     assert digests(one, NOW + 61) == {"new"}
-    assert not one.accepts(sealed(("10.0.0.100",)), NOW + 61)
+    assert not one.speech.accepts(sealed(("10.0.0.100",)), NOW + 61)
 
 
 def test_another_skew_is_no_change_of_the_digest():
