@@ -3,7 +3,7 @@
 Asks for ADDRESS a hundred times a second by broadcast, so that every owner hears it, in the name of ever another
 sender, so that each answer is known to belong to one question. Prints "ready" as JSON; answers each line on standard
 input with what happened since the last one: `twice_from` and `twice_to` (seconds since the epoch) are the first and
-the last time that two answered. Standard library only.
+the last time that two answered, `twice_ms` the longest that they did so without a pause. Standard library only.
 """
 
 import json
@@ -14,6 +14,7 @@ import sys
 import time
 
 STEP = 0.01
+PAUSE = 0.2  # seconds without a second answer that end a time of two owners
 SENDERS = range(100, 200)  # the last octets of those in whose name is asked; each again after one second
 REQUEST, REPLY = 1, 2
 FRAME = struct.Struct("!6s6sHHHBBH6s4s6s4s")
@@ -34,6 +35,7 @@ class Watch:
         self._asked, self._answered, self._twice = 0, 0, 0
         self._twice_from: float | None = None
         self._twice_to: float | None = None
+        self._run_from, self._run_to, self._longest = 0.0, 0.0, 0.0
         self._macs: set[str] = set()
         self._open: dict[bytes, int] = {}
         self._silent_since: float | None = None
@@ -61,6 +63,10 @@ class Watch:
             self._twice += 1
             self._twice_to = time.time()
             self._twice_from = self._twice_from or self._twice_to
+            if now - self._run_to > PAUSE:
+                self._run_from = now
+            self._run_to = now
+            self._longest = max(self._longest, now - self._run_from)
         self._macs.add(mac.hex(":"))
         if self._silent_since is not None:
             self._silence = max(self._silence, now - self._silent_since)
@@ -70,7 +76,7 @@ class Watch:
         summary = {
             "asked": self._asked, "answered": self._answered, "answered_twice": self._twice,
             "twice_from": self._twice_from, "twice_to": self._twice_to, "macs": sorted(self._macs),
-            "silence_ms": round(1e3 * self._silence, 1),
+            "twice_ms": round(1e3 * self._longest, 1), "silence_ms": round(1e3 * self._silence, 1),
         }  # fmt: skip
         self._forget()
         return summary

@@ -21,7 +21,13 @@ pytestmark = pytest.mark.lab
 DEVICES = ("wan", "lan", "sync")
 TOGETHER = 150.0
 """ms for everything to move when a carrier is lost, and after a power cut."""
-STEPS = int(os.environ.get("CARP_FAULTS", "30"))
+OWN_TIMER = 2.3
+"""Seconds after a cut before which CARP's own timer cannot be over: 3.39 after the last advert."""
+TWO_OWNERS = 1200.0
+"""ms that two may answer ARP for one address: until the next advert, and 200 ms that the old master lingers."""
+TWO_DEMOTED = 2300.0
+"""The same while both are demoted by other faults: their adverts come every 1.94 s."""
+STEPS, CALM_EVERY = int(os.environ.get("CARP_FAULTS", "200")), 50
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +54,8 @@ def whole(cluster: Lab, traffic: Traffic, arp: Script) -> Iterator[None]:
 
 def mend(lab: Lab) -> None:
     for node in NODES:
+        if not lab.is_on(node):
+            lab.power_on(node)
         for device in DEVICES:
             lab.plug(node, device)
         lab.kill(node, "carpd", signal.SIGCONT)
@@ -114,14 +122,13 @@ def test_a_lost_carrier_on_the_masters_lan_moves_everything_together(cluster: La
 def test_a_silent_lan_of_the_master_is_carps_own_business(cluster: Lab, traffic: Traffic) -> None:
     begun = time.time()
     cluster.unplug("fw1", "lan", silent=True)
-    time.sleep(1.0)
-    moved = [t for t in transitions(cluster, "fw2") if t["at"] >= begun]
-    assert not moved, moved
     cluster.wait(
         lambda: any(v["interface"] == "lan" and v["state"] == "MASTER" for v in status(cluster, "fw2")["carp"]),
         "fw2 to take the LAN",
-        5,
+        8,
     )
+    moved = [t["at"] - begun for t in transitions(cluster, "fw2") if t["at"] >= begun]
+    assert min(moved) >= OWN_TIMER, moved
     for node in NODES:
         wait_for_complaint(cluster, node, "split brain", "lan", "do not reach each other", patience=4)
 
@@ -139,7 +146,7 @@ def test_a_backup_whose_three_ports_fall_silent_waits_for_carps_timer(cluster: L
     for device in DEVICES:
         cluster.unplug("fw2", device, silent=True)
     time.sleep(1.5)
-    assert not [t for t in transitions(cluster, "fw2") if t["at"] >= begun]
+    assert not [t for t in transitions(cluster, "fw2") if begun <= t["at"] < begun + OWN_TIMER]
     assert detector(cluster, "fw2")["phase"] != "peer dead"
     assert not any(f["dead"] and f["at"] >= begun for f in detector(cluster, "fw2")["findings"])
     assert traffic.window().flow.lost == 0
@@ -173,8 +180,8 @@ def test_a_carpd_frozen_for_five_seconds(cluster: Lab, traffic: Traffic, arp: Sc
     wait_for_whole(cluster)
     answers, seen = arp.ask(), traffic.window()
     assert seen.flow.doubled == 0, seen
-    if answers["answered_twice"]:  # the primary's return: whoever hands over answers a moment longer
-        assert answers["twice_to"] - answers["twice_from"] <= 0.5, answers
+    # At the primary's return whoever hands over answers a moment longer.
+    assert answers["twice_ms"] <= TWO_OWNERS, answers
 
 
 @pytest.fixture
@@ -202,31 +209,58 @@ def test_busy_processors_and_a_narrow_sync_start_nothing(cluster: Lab, busy: Non
     assert not found, found
 
 
+FAULTS = ("unplug", "silent", "plug", "plug", "plug", "freeze", "go on", "go on", "power off", "power on")
+
+
+def strike(lab: Lab, fault: str, node: str, device: str, off: set[str]) -> None:
+    """One fault, or the end of one. Never both nodes without power: that teaches nothing."""
+    match fault:
+        case "unplug":
+            lab.unplug(node, device)
+        case "silent":
+            lab.unplug(node, device, silent=True)
+        case "plug":
+            lab.plug(node, device)
+        case "freeze" if node not in off:
+            lab.kill(node, "carpd", signal.SIGSTOP)
+        case "go on" if node not in off:
+            lab.kill(node, "carpd", signal.SIGCONT)
+        case "power off" if not off:
+            lab.power_off(node)
+            off.add(node)
+        case "power on" if off:
+            lab.power_on(off.pop())
+
+
 def test_a_random_schedule_of_faults(cluster: Lab, traffic: Traffic, arp: Script) -> None:
     seed = int(os.environ.get("SEED", "7"))
     chance = random.Random(seed)
     print(f"  seed {seed}, {STEPS} steps")
-    for step in range(STEPS):
-        node, device = chance.choice(list(NODES)), chance.choice(DEVICES)
-        match chance.choice(("unplug", "silent", "plug", "plug", "freeze", "go on")):
-            case "unplug":
-                cluster.unplug(node, device)
-            case "silent":
-                cluster.unplug(node, device, silent=True)
-            case "plug":
-                cluster.plug(node, device)
-            case "freeze":
-                cluster.kill(node, "carpd", signal.SIGSTOP)
-            case "go on":
-                cluster.kill(node, "carpd", signal.SIGCONT)
-        time.sleep(chance.uniform(0.1, 1.5))
-        if step % 10 == 9:
+    off: set[str] = set()
+    done: list[str] = []
+    worst = 0.0
+    for step in range(1, STEPS + 1):
+        node, device, fault = chance.choice(list(NODES)), chance.choice(DEVICES), chance.choice(FAULTS)
+        done.append(f"{fault} {node} {device}")
+        strike(cluster, fault, node, device, off)
+        time.sleep(chance.uniform(0.0, 0.4))
+        calm = step % CALM_EVERY == 0 or step == STEPS
+        if calm:
+            for other in list(off):
+                cluster.power_on(other)
+            off.clear()
             mend(cluster)
-            # Once all is well there is one master on each segment, and nobody answers beside it.
             wait_for_whole(cluster)
-            arp.ask()
+        if calm or step % 10 == 0:
+            # Whatever is broken: nobody answers beside another for long.
+            answers = arp.ask()
+            worst = max(worst, answers["twice_ms"])
+            assert answers["asked"] and answers["twice_ms"] <= TWO_DEMOTED, (seed, step, done[-20:], answers)
+        if calm:
+            # Once all is well there is one master on each segment, and nobody answers beside it.
             traffic.window()
             time.sleep(1)
-            assert arp.ask()["answered_twice"] == 0, f"after step {step}"
+            assert arp.ask()["answered_twice"] == 0, (seed, step, done[-20:])
             seen = traffic.window()
-            assert seen.flow.lost == seen.flow.doubled == 0, (step, seen)
+            assert seen.flow.lost == seen.flow.doubled == 0, (seed, step, seen)
+    print(f"  two owners for {worst:.0f} ms at most")
