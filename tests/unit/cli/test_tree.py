@@ -13,7 +13,8 @@ from gemel.core.model import is_marked
 
 SILENT = {
     "discard", "sync", "passwd", "carp maintenance", "carp enable", "carp disable", "peer pin", "peer forget",
-    "carp failover", "resync", "state-sync resync", "state-sync compare", "states kill", "totp-reset", "key revoke", "dhcp forget", "dhcp wake",
+    "carp failover", "resync", "state-sync resync", "state-sync compare", "states kill", "totp-reset", "key revoke",
+    "dhcp forget", "dhcp wake",
 }  # fmt: skip
 """Commands that print nothing when all is well."""
 
