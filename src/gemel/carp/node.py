@@ -164,17 +164,26 @@ class Node:
             self.ledger.counters[Fault.DIGEST] += 1
             self._unauthenticated(machine.config, received, now)
             return []
-        twin = machine.speech.is_from_own_address(received)
-        if twin and machine.speech.is_own(received):
-            self.ledger.counters[Fault.REFLECTED] += 1
+        if refused := self._not_the_masters(machine, received, now):
+            self.ledger.counters[refused] += 1
             return []
         self.ledger.counters["adverts accepted"] += 1
-        if twin:
-            self._twin(machine.config, received.source, now)
         actions = machine.hear(received, now)
         # A deadline that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
         self._due = min(self._due, machine.deadline())
         return actions
+
+    def _not_the_masters(self, machine: Machine, received: Received, now: float) -> Fault | None:
+        """Authentic, and still nothing that a master has said just now: an echo or a recording."""
+        speech, source = machine.speech, received.source
+        known = self._pair.is_peers(machine.config.interface, source)
+        if speech.is_from_own_address(received):
+            if speech.is_own(received):
+                return Fault.REFLECTED
+            self._twin(machine.config, source, now)
+            # The other one of a pair says that it has other addresses: a recording of a former life of this node.
+            return Fault.REFLECTED if self.peer is not None and not known else None
+        return Fault.REPLAYED if known and speech.is_replayed(received.advert) else None
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
         port = self._ports[event.device]

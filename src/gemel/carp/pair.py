@@ -68,6 +68,10 @@ class Pair:
             marks = {(m.config.interface, m.config.vhid): m.speech.seal.mark for m in self._machines.values()}
             self.peer.own_roles(roles, marks, now)
 
+    def is_peers(self, interface: str, source: str) -> bool:
+        """Whether this is an address of the other node."""
+        return self.peer is not None and source in self.peer.addresses.get(interface, ())
+
     def disarm(self, now: float) -> None:
         """This node was held up: its silence about the peer means nothing."""
         if self.peer is not None:

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 from gemel.carp import wire
 from gemel.carp.events import Action, Send, SendTo
 from gemel.carp.neighbour import announcement
+from gemel.carp.replay import Counters
 from gemel.carp.settings import Vhid
 
 NEVER: Final = float("inf")
-OWN_WINDOW = 64  # adverts: one from our address with such a recent counter is our own, mirrored by a switch
 COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
 OWN_MAC = bytes(6)
 CHANGE_WITHIN = 60.0  # seconds that the peer has for the same change of addresses or password, if it does not tell
@@ -42,6 +42,7 @@ class Speech:
         self._counter, self._adverts = counter & COUNTER_MASK, 0
         self._port_mac = OWN_MAC
         self._former: list[Former] = []
+        self._heard = Counters()
         self._prepare(config)
 
     def _prepare(self, config: Vhid) -> None:
@@ -93,9 +94,13 @@ class Speech:
         return bool(changed) and now - changed[-1] > CHANGE_SHOULD_TAKE
 
     def is_own(self, received: wire.Received) -> bool:
-        """Whether this is an advert of ours that came back."""
+        """Whether this is an advert of ours that came back, mirrored by a switch or recorded: any since the start."""
         age = (self._counter - received.advert.counter) & COUNTER_MASK
-        return self.is_from_own_address(received) and age < min(OWN_WINDOW, self._adverts)
+        return self.is_from_own_address(received) and age < self._adverts
+
+    def is_replayed(self, advert: wire.Advert) -> bool:
+        """Whether this was heard before; of a sender that is known to count up (`replay`)."""
+        return self._heard.has_passed(advert.counter)
 
     def is_from_own_address(self, received: wire.Received) -> bool:
         """Whether its sender uses an address that is this port's own."""

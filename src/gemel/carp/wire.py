@@ -46,6 +46,7 @@ class Fault(StrEnum):
     UNKNOWN_VHID = "unknown vhid"
     DIGEST = "bad digest"
     REFLECTED = "own advert came back"
+    REPLAYED = "replayed"
 
 
 class Advert(NamedTuple):
