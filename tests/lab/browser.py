@@ -22,9 +22,11 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.lab.png import small
+
 CHROMIUM = "/usr/bin/chromium"
 PATIENCE = 15.0  # seconds for a page, or for what it shall show in the end
-WIDTH, HEIGHT = 1280, 800
+WIDTH, HEIGHT = 1120, 600
 
 SCREENSHOTS = "SCREENSHOTS"
 """The environment variable that names a folder for screenshots; without it there are none."""
@@ -179,4 +181,5 @@ class Admin:
         if folder := os.environ.get(SCREENSHOTS):
             Path(folder).mkdir(parents=True, exist_ok=True)
             self.page.mouse.move(0, 0)
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole, animations="disabled")
+            taken = self.page.screenshot(full_page=whole, animations="disabled")
+            (Path(folder) / f"{name}.png").write_bytes(small(taken))

@@ -133,7 +133,7 @@ async def _run(application: Any, scope: Any, body: bytes) -> tuple[int, list[tup
             text += message.get("body", b"")
 
     await application(scope, receive, send)
-    return status, headers, text.decode()
+    return status, headers, text.decode(errors="replace")
 
 
 class _Way:

@@ -1,5 +1,6 @@
 """Help: the recipe is there, and every page leads to the step that speaks of it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,12 @@ def test_pictures_are_those_of_the_recipe_alone(tmp_path: Path) -> None:
 
 def test_anchors_are_made_as_forges_make_them() -> None:
     assert slug("VPNs and Other Services (2)!") == "vpns-and-other-services-2"
+
+
+def test_every_picture_of_the_recipe_is_there(tmp_path: Path) -> None:
+    browser = logged_in(node(tmp_path)[1])
+    pictures = re.findall(r'<img src="(/help/pictures/[^"]+)"', browser.get("/help/recipe").text)
+    assert pictures
+    for address in pictures:
+        page = browser.get(address)
+        assert page.status == 200 and page.headers["content-type"] == "image/png", address
