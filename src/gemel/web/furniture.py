@@ -35,7 +35,7 @@ def furniture(files: Files) -> Mapping[str, Any]:
     return {
         "icon": icon, "file": files.address, "csrf": csrf, "menus": menus, "option_word": option_word,
         "version": __version__, "endpoint_parts": endpoint_parts, "port_parts": port_parts,
-        "masked_parts": masked_parts, "moment": moment, "step_of": step_of,
+        "masked_parts": masked_parts, "moment": moment, "step_of": step_of, "lines": "\n".join,
     }  # fmt: skip
 
 

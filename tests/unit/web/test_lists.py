@@ -110,3 +110,28 @@ def test_only_the_beginning_of_a_long_alias_is_in_the_list(there: tuple[Agent, B
     assert "alias:" not in form.text and "many # all of them" in form.text
     nest = agent.desk.candidate[ALIASES].get("nest")
     assert nest and nest.entries[0] == "alias:many # all of them", "it is stored by its id"
+
+
+def test_names_of_aliases_complete_what_is_typed(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    for number in range(300):
+        agent.change("aliases", "add", id=f"h{number}", name=f"hosts_{number}", entries=["10.0.0.1"])
+    agent.change("aliases", "add", id="p", name="other_hosts_ports", type="port", entries=["80"])
+    found = browser.get("/complete/aliases?q=HOSTS_29").json()
+    assert found == ["hosts_29", *(f"hosts_{n}" for n in range(290, 300))]
+    assert len(browser.get("/complete/aliases?q=o").json()) == 20
+    assert browser.get("/complete/aliases?q=hosts&ports=1").json() == ["other_hosts_ports"]
+    assert browser.get("/complete/aliases?q=").json() == []
+
+
+def test_where_aliases_are_many_a_form_shows_the_chosen_one_by_its_name(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    for number in range(300):
+        agent.change("aliases", "add", id=f"h{number}", name=f"hosts_{number}", entries=["10.0.0.1"])
+    agent.change("rules", "set", "r1", source="!alias:h7")
+    form = browser.get("/firewall/rules/r1")
+    assert (form.chosen("source"), form.value("source-text")) == ("Address or Alias", "hosts_7")
+    assert "hosts_8" not in form.text
+    browser.post("/firewall/rules/r1", interface="lan", action="block", source="address", source__text="hosts_8",
+                 source__not="on", destination="any")  # fmt: skip
+    assert next(r for r in agent.desk.candidate[RULES].items if r.id == "r1").source == "!alias:h8"

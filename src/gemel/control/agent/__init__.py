@@ -62,6 +62,7 @@ from gemel.control.agent.configuration import (
     Restore,
     RevisionHead,
     Revisions,
+    RuleHits,
     Show,
     Shown,
 )
@@ -106,16 +107,16 @@ from gemel.control.agent.states import (
 QUESTIONS = (
     EndStates, CompareStates,
     Login, Logout, Show, Change, Diff, Apply, Discard, Revisions, Restore, Export, Import, SetPassword, Status,
-    Maintenance, EnableCarp, FailOver, SyncNow, AskFingerprints, PinPeer, List, Complete, LogoutEverywhere, AskFrame,
-    AskChoices, AskFact, News, RolesChanged, CarpScan, ResetDemotion, ResyncStates, TestVirtualMac,
+    Maintenance, EnableCarp, FailOver, SyncNow, AskFingerprints, PinPeer, List, Complete, RuleHits, LogoutEverywhere,
+    AskFrame, AskChoices, AskFact, News, RolesChanged, CarpScan, ResetDemotion, ResyncStates, TestVirtualMac,
     Ping, Capture, AskRun, AskRuns, StopRun, ReadCapture, AskSources, TestNotification,
     LoginCode, AskSetup, SetupCode, SetUp, AskAccount, ChangePassword, StartTotp, ConfirmTotp, EndTotp, ResetTotp,
     Keys, MakeKey, RevokeKey, ForgetLease, WakeOnLan,
 )  # fmt: skip
 
 READING = (
-    Show, List, Complete, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout, LogoutEverywhere,
-    AskFact, News, Keys,
+    Show, List, Complete, RuleHits, Diff, Revisions, Status, AskFingerprints, AskFrame, AskChoices, Logout,
+    LogoutEverywhere, AskFact, News, Keys,
 )  # fmt: skip
 """What the privilege *read-only* may ask."""
 
@@ -207,6 +208,7 @@ __all__ = [
     "Revisions",
     "RevokeKey",
     "RolesChanged",
+    "RuleHits",
     "Run",
     "ScanReport",
     "Session",

@@ -96,6 +96,15 @@ class Complete(Question[tuple[str, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class RuleHits(Question[dict[str, tuple[int, int]]]):
+    """Rule id -> packets that began a flow and bytes since the rule was loaded, for those of `ids` that are loaded."""
+
+    ids: tuple[str, ...]
+    token: str = ""
+    answer_shape = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class EditOrder:
     """One edit, see `core.edit.Edit`."""
 

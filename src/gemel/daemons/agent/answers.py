@@ -24,6 +24,7 @@ from gemel.daemons.agent.desk import Desk, Made
 from gemel.daemons.agent.dhcp import forget, wake
 from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.entrance import Entrance
+from gemel.daemons.agent.hits import Hits
 from gemel.daemons.agent.lists import choices, completed, listed, names_in
 from gemel.daemons.agent.pages import Around, frame
 from gemel.daemons.agent.peer import ThisNode
@@ -31,7 +32,7 @@ from gemel.daemons.agent.resync import resync
 from gemel.daemons.agent.segments import scanned, tested
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
-from gemel.effects.look import octets
+from gemel.effects.look import octets, rule_counters
 from gemel.effects.machine import Failed
 from gemel.sync.identity import pem_fingerprint
 from gemel.sync.pusher import Pusher
@@ -61,6 +62,7 @@ class Answers:
         self._access = access
         self._sight = sight
         self._entrance = Entrance(desk, access)
+        hits = Hits(rule_counters, time.monotonic)
         self._by_question: dict[type, Callable[[Any, str], Any]] = {
             ask.Show: self._show,
             ask.Change: self._change,
@@ -86,6 +88,7 @@ class Answers:
             ask.PinPeer: self._pin,
             ask.List: self._list,
             ask.Complete: lambda q, _: completed(self._desk.candidate, q),
+            ask.RuleHits: lambda q, _: hits.of(q.ids),
             ask.AskFrame: lambda _, who: self._frame(who),
             ask.AskChoices: lambda *_: choices(self._desk.candidate, octets()),
             ask.AskFact: lambda q, _: sight.views.answer(q.name, q.options),

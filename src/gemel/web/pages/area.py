@@ -163,8 +163,15 @@ class AreaPages:
         listed = visit.ask(List(self.area.name, ids=(key,), limit=1))
         if not listed.items:
             return None
-        lists = {n: w.split("\n") for n, w in listed.words[key].items() if isinstance(listed.items[0][n], list)}
-        return listed.items[0] | lists, listed.etags[key]
+        item, words = listed.items[0], listed.words[key]
+        lists = {n: w.split("\n") for n, w in words.items() if isinstance(item[n], list)}
+        return item | lists | self._unlisted(visit, item, words), listed.etags[key]
+
+    def _unlisted(self, visit: Visit, item: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, str]:
+        """Aliases by their names, where there are too many for the drop-downs to list."""
+        known = {f"alias:{key}" for key, _ in (*visit.choices.aliases, *visit.choices.port_aliases)}
+        stored = ((n, str(item[n]).removeprefix("!")) for n in words)
+        return {n: words[n] for n, value in stored if value.startswith("alias:") and value not in known}
 
     def _beginning(self, visit: Visit, fields: Mapping[str, Field]) -> dict[str, Any]:
         original = self._there(visit, visit.query.get("copy")) if "copy" in visit.query else None

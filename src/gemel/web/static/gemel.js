@@ -69,6 +69,39 @@
     text.addEventListener("input", () => { if (text.value) choice.value = "other"; });
   };
 
+  // Names from the server as one types: a list of all would be too long to send with each form.
+  const completing = (text) => {
+    const list = text.list;
+    let timer = 0, asked = "";
+    text.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        const typed = text.value.trim();
+        if (!typed || typed === asked) return;
+        asked = typed;
+        const answer = await fetch(text.dataset.complete + encodeURIComponent(typed)).catch(() => null);
+        if (!answer?.ok || typed !== text.value.trim()) return;
+        list.replaceChildren(...(await answer.json()).map((name) => Object.assign(document.createElement("option"), { value: name })));
+      }, 150);
+    });
+  };
+
+  // How often the rules on this page have matched; after the page, as the kernel takes its time over 10,000.
+  const hits = async (table) => {
+    const rows = all("tr[data-place]", table);
+    if (!rows.length) return;
+    const answer = await fetch(`${table.dataset.hits}?${rows.map((row) => `id=${encodeURIComponent(row.dataset.id)}`).join("&")}`).catch(() => null);
+    if (!answer?.ok) return;
+    const counted = await answer.json();
+    const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+    rows.forEach((row) => {
+      const cell = row.querySelector("[data-hit]"), found = counted[row.dataset.id];
+      if (!cell || !found) return;
+      cell.textContent = short.format(found[0]);
+      cell.title = `${found[0]} new connections, ${found[1]} bytes since the rule was loaded`;
+    });
+  };
+
   // data-when="protocol=tcp udp": shown only while the field has one of these values.
   const conditional = (part) => {
     const [name, values] = part.dataset.when.split("=");
@@ -134,7 +167,9 @@
     all("[data-port]").forEach(port);
     all("[data-when]").forEach(conditional);
     all("[data-advert]").forEach(advert);
-    document.querySelector("[data-focus]")?.focus();
+    all("[data-complete]").forEach(completing);
+    all("[data-hits]").forEach(hits);
+    (document.querySelector('main [aria-invalid="true"]') || document.querySelector("[data-focus]"))?.focus();
     selection();
   };
   document.addEventListener("DOMContentLoaded", ready);
