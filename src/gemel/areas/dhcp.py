@@ -23,7 +23,7 @@ from gemel.areas.dhcp_fields import (
     listed,
     span,
 )
-from gemel.areas.fields import DomainName, HostName, InterfaceRef, Line
+from gemel.areas.fields import DomainName, InterfaceRef, Line, domain_name, host_name
 from gemel.areas.interfaces import INTERFACES, Interface
 from gemel.areas.virtual_ips import VIRTUAL_IPS, VirtualIp
 from gemel.core.area import Area
@@ -45,7 +45,7 @@ def _gateway(value: str) -> str:
 
 
 def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(DomainName.__metadata__[0].func(v) for v in values if v))  # type: ignore[attr-defined]
+    return tuple(dict.fromkeys(domain_name(v) for v in values if v))
 
 
 def _search(value: Any) -> Any:
@@ -155,7 +155,7 @@ class StaticMapping(Item):
     mac: Mac = field("", label="MAC address", help="Of the client's network card.")
     client_id: ClientId = field("", label="Client identifier", help="Instead of the MAC, or beside it.")
     address: OptionalIpv4 = field("", label="IP address", help="In the interface's network, outside of all pools.")
-    hostname: Annotated[str, AfterValidator(lambda v: HostName.__metadata__[0].func(v) if v else "")] = field(
+    hostname: Annotated[str, AfterValidator(lambda v: host_name(v) if v else "")] = field(
         "", label="Hostname", help="Without domain. The DNS Resolver knows it."
     )
     description: Line = field("", label="Description", help="For people.")

@@ -7,6 +7,8 @@ from typing import Any
 
 from gemel.areas.dhcp import DHCP_MAPPINGS, DhcpServer, StaticMapping, active, carp_vip
 from gemel.areas.dhcp_fields import option
+from gemel.areas.dns_resolver import DNS_RESOLVER, listening
+from gemel.areas.dns_unbound import CONTROL, PID, fixed_names, lease_domain
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES, Interface
 from gemel.areas.system import SYSTEM
@@ -14,7 +16,7 @@ from gemel.core.area import NodeState
 from gemel.core.codec import encode
 from gemel.core.config import Config, canonical
 from gemel.core.want import File, Service, Want
-from gemel.leases.settings import KEEPER_PORT, PEER_PORT, Scope, Settings
+from gemel.leases.settings import KEEPER_PORT, PEER_PORT, Naming, Scope, Settings
 from gemel.rules import ir
 from gemel.rules.addresses import parse_range
 
@@ -56,6 +58,7 @@ def lease_settings(config: Config) -> Settings:
             Scope(
                 interface.id, interface.device, str(own.ip), str(own.network), subnet_id(interface.id),
                 vip.ip if vip else "", server.failover_peer_ip, interface.title,
+                lease_domain(config, interface.id),
             )
         )  # fmt: skip
     here = tuple(s.address for s in scopes if s.peer)
@@ -63,7 +66,10 @@ def lease_settings(config: Config) -> Settings:
     sync = _sync(config) if here else None
     if sync is not None:
         here, there = (*here, sync[1]), (*there, sync[2])
-    return Settings(tuple(scopes), tuple(dict.fromkeys(here)), tuple(dict.fromkeys(there)))
+    resolver, naming = config[DNS_RESOLVER], None
+    if resolver.enabled and resolver.register_leases:
+        naming = Naming(CONTROL, PID, tuple(sorted(fixed_names(config))))
+    return Settings(tuple(scopes), tuple(dict.fromkeys(here)), tuple(dict.fromkeys(there)), naming=naming)
 
 
 def _sync(config: Config) -> tuple[Interface, str, str] | None:
@@ -216,7 +222,8 @@ def _options(config: Config, server: DhcpServer, interface: Interface) -> Iterab
 
 def resolver_address(config: Config, interface: str, shared: str) -> tuple[str, ...]:
     """Where the DNS Resolver of this firewall answers the clients of an interface; nothing if it does not."""
-    return ()
+    resolver = config[DNS_RESOLVER]
+    return (shared,) if resolver.enabled and shared in listening(config) else ()
 
 
 def _ipv4_only(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
 from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS
 from gemel.areas.dhcp_kea import compile_dhcp
+from gemel.areas.dns_resolver import DNS_DOMAINS, DNS_HOSTS, DNS_RESOLVER
+from gemel.areas.dns_unbound import compile_dns
 from gemel.areas.firewall import compile_firewall, skipped
 from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.health import HEALTH
@@ -34,6 +36,9 @@ AREAS = (
     PORT_FORWARDS,
     DHCP,
     DHCP_MAPPINGS,
+    DNS_RESOLVER,
+    DNS_HOSTS,
+    DNS_DOMAINS,
     HIGH_AVAILABILITY,
     HEALTH,
     ADMIN_ACCESS,
@@ -48,6 +53,6 @@ SCHEMA = Schema(
     names=names_of,
     settled=settled,
     followed=followed,
-    across=(compile_firewall, compile_cluster, compile_dhcp),
+    across=(compile_firewall, compile_cluster, compile_dhcp, compile_dns),
     cautions=(skipped,),
 )

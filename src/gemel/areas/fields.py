@@ -149,13 +149,23 @@ def _port(value: Any, info: ValidationInfo) -> Any:
     return f"{first}-{last}" if first != last else str(first)
 
 
-def _host_name(value: str) -> str:
+def host_name(value: str) -> str:
+    """One label.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not _HOST.match(value):
         raise ValueError(f"{value!r} is no host name: letters, digits and hyphens, at most 63, no dot")
     return value
 
 
-def _domain_name(value: str) -> str:
+def domain_name(value: str) -> str:
+    """Labels with dots between; empty is allowed.
+
+    Raises:
+        ValueError: it is none.
+    """
     if value and not all(_HOST.match(part) for part in value.rstrip(".").split(".")):
         raise ValueError(f"{value!r} is no domain name")
     return value.rstrip(".")
@@ -182,7 +192,7 @@ OwnIpv4 = Annotated[str, AfterValidator(lambda v: _own(v, 4))]
 OwnIpv6 = Annotated[str, AfterValidator(lambda v: _own(v, 6))]
 Network = Annotated[str, AfterValidator(network_text)]
 PortSpec = Annotated[str, BeforeValidator(_port)]
-HostName = Annotated[str, AfterValidator(_host_name)]
-DomainName = Annotated[str, AfterValidator(_domain_name)]
+HostName = Annotated[str, AfterValidator(host_name)]
+DomainName = Annotated[str, AfterValidator(domain_name)]
 DeviceName = Annotated[str, AfterValidator(_device)]
 Line = Annotated[str, AfterValidator(_line)]

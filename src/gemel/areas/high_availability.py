@@ -26,6 +26,7 @@ BOXES = {
     "static_routes": "Static Route configuration",
     "virtual_ips": "Virtual IPs",
     "dhcp": "DHCP Server settings",
+    "dns": "DNS Forwarder and DNS Resolver configurations",
 }
 """The check boxes of *Select options to sync*, for the areas that there are. `admin` has a field of its own."""
 

@@ -22,6 +22,16 @@ class Scope:
     vip: str = ""
     peer: str = ""
     title: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How unbound learns the names of hosts with a lease. `taken` are names that are configured."""
+
+    control: str
+    pid_file: str
+    taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,7 @@ class Settings:
     peers: tuple[str, ...] = ()
     kea: str = "/run/kea/kea4-ctrl-socket"
     kea_config: str = "/etc/kea/kea-dhcp4.conf"
+    naming: Naming | None = None
     port: int = PEER_PORT
     keeper_port: int = KEEPER_PORT
     key: str = f"{NODE}/key.pem"

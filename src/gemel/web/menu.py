@@ -58,6 +58,9 @@ PLACES = {
     "notifications": "/system/advanced/notifications",
     "dhcp": "/services/dhcp",
     "dhcp_mappings": "/services/dhcp-mappings",
+    "dns_resolver": "/services/dns-resolver",
+    "dns_hosts": "/services/dns-resolver/hosts",
+    "dns_domains": "/services/dns-resolver/domains",
 }
 """Area -> where its page is."""
 
@@ -87,7 +90,7 @@ MENUS = (
             Entry("Configuration History", "/system/history"),
         ),
     ),
-    Menu("Services", (Entry("DHCP Server", PLACES["dhcp"]),)),
+    Menu("Services", (Entry("DHCP Server", PLACES["dhcp"]), Entry("DNS Resolver", PLACES["dns_resolver"]))),
     Menu("Status", (Entry("Dashboard", "/"), Entry("CARP", "/status/carp"), Entry("Traffic Graph", GRAPHS))),
     Menu(
         "Diagnostics",
@@ -104,8 +107,16 @@ _USERS = (("Users", PLACES["users"]), ("API Keys", PLACES["api_keys"]))
 _ADVANCED = (("Admin Access", PLACES["admin_access"]), ("Notifications", PLACES["notifications"]))
 
 _DHCP = (("DHCP Server", PLACES["dhcp"]), ("Static Mappings", PLACES["dhcp_mappings"]))
+_DNS = (
+    ("General Settings", PLACES["dns_resolver"]),
+    ("Host Overrides", PLACES["dns_hosts"]),
+    ("Domain Overrides", PLACES["dns_domains"]),
+)
 
 TABS = {
+    "dns_resolver": _DNS,
+    "dns_hosts": _DNS,
+    "dns_domains": _DNS,
     "dhcp": _DHCP,
     "dhcp_mappings": _DHCP,
     "users": _USERS,
@@ -135,6 +146,9 @@ TITLES = {
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),
     "dhcp": ("Services", "DHCP Server"),
+    "dns_resolver": ("Services", "DNS Resolver"),
+    "dns_hosts": ("Services", "DNS Resolver", "Host Overrides"),
+    "dns_domains": ("Services", "DNS Resolver", "Domain Overrides"),
     "dhcp_mappings": ("Services", "DHCP Server", "Static Mappings"),
     "api_keys": ("System", "User Manager", "API Keys"),
     "admin_access": ("System", "Advanced", "Admin Access"),

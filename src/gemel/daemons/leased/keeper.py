@@ -9,6 +9,7 @@ from typing import Any
 
 from gemel.control.leased import LeaseReport, PoolReport
 from gemel.daemons.leased.link import Asking, Away, Link, Message
+from gemel.daemons.leased.names import Names
 from gemel.daemons.leased.renewals import Renewals
 from gemel.daemons.leased.server import Counter, Kea, KeaError, Switch, lease_of, table
 from gemel.effects.address_watch import AddressWatch
@@ -46,6 +47,8 @@ class Keeper:
         self.serving: frozenset[str] = frozenset()
         self._in_force: frozenset[str] | None = None
         self._gone: set[str] = set()  # addresses whose leases went while the peer was away
+        domains = {s.subnet_id: s.domain for s in settings.scopes}
+        self._names = Names(settings.naming, domains) if settings.naming else None
         self._kea_says, self._kea_pid, self._missed = "", 0, 0
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,6 +121,8 @@ class Keeper:
             try:
                 found = await self._kea.ask("status-get")
                 self._seen(found)
+                if self._names and self._names.has_restarted():
+                    await self._names.all_again((await table(self._kea)).values(), time.time())
             except KeaError as error:
                 self._not_seen(str(error))
             await asyncio.sleep(LOOK_EVERY if self._missed == 0 else LOOK_AGAIN)
@@ -147,6 +152,7 @@ class Keeper:
     async def _decide(self, command: str, lease: dict[str, Any]) -> str | None:
         """Kea's question before it acknowledges: None for yes, or why not."""
         if command == "lease4-del":
+            await self._unname(str(lease.get("ip-address", "")))
             await self._tell_gone(str(lease.get("ip-address", "")))
             return None
         if command != "lease4-update":
@@ -160,7 +166,18 @@ class Keeper:
             self.counters["conflicts"] += 1
             await self._forget(str(lease["ip-address"]))
             return "the peer has just given this address to somebody else"
+        self._name(lease)
         return None
+
+    def _name(self, lease: dict[str, Any]) -> None:
+        """Let unbound know; no client waits for it."""
+        if self._names:
+            task = asyncio.create_task(self._names.learn(lease, time.time()))
+            self._tasks = [t for t in self._tasks if not t.done()] + [task]
+
+    async def _unname(self, address: str) -> None:
+        if self._names:
+            await self._names.forget(address)
 
     async def _replicated(self, lease: dict[str, Any]) -> bool:
         """Whether nothing speaks against it: the peer has it, or is away."""
@@ -198,6 +215,7 @@ class Keeper:
         """
         if await self._kea.ask("lease4-del", {"ip-address": address}) is None:
             raise KeaError(f"there is no lease of {address}")
+        await self._unname(address)
         await self._tell_gone(address)
 
     async def leases(self) -> list[dict[str, Any]]:
@@ -241,10 +259,12 @@ class Keeper:
             await self._kea.ask("lease4-update", for_kea(told, time.time()))
             self._gone.discard(told["ip-address"])
             self.counters["taken"] += 1
+            self._name(for_kea(told, time.time()))
         return found
 
     async def _forget(self, address: str) -> None:
         await self._kea.ask("lease4-del", {"ip-address": address})
+        await self._unname(address)
 
     async def _met(self, stream: Asking) -> None:
         """A new stream: compare the tables both ways, and the younger lease of an address is the one that stays.
@@ -267,6 +287,7 @@ class Keeper:
                     await self._kea.ask("lease4-update", for_kea(told, time.time()))
                     mine.pop(address, None)
                     self.counters["taken"] += 1
+                    self._name(for_kea(told, time.time()))
         except KeaError as error:
             raise Away(str(error)) from None
         for address in self._gone:
