@@ -98,8 +98,10 @@ class Site:
             if visit.method == "POST" and not _is_own(visit, page.session):
                 text = "The page was too old, or the request came from somewhere else. Load it again and repeat."
                 return self._wrong(visit, 403, "Nothing was changed", text)
-            if page.session and visit.method == "GET":
-                visit.frame  # noqa: B018 - asked first: what the page shows is not older than its `news`
+            if page.session:
+                visit.frame  # noqa: B018 - asked first: is it a session; and what is shown is not older than its `news`
+                if visit.method == "POST":
+                    visit.changes()
             return page.function(visit)
         except Refused as no:
             return self._refused(visit, no)

@@ -116,6 +116,10 @@ class Visit:
             self._frame = self.ask(AskFrame())
         return self._frame
 
+    def changes(self) -> None:
+        """What the visit is about to do may change what stands around the page."""
+        self._frame = None
+
     @property
     def choices(self) -> Choices:
         """What references can lead to."""

@@ -28,7 +28,7 @@ def password(visit: Visit) -> Response:
                 wrong = refused(no, "", ("old", "password"))
             else:
                 return visit.go("/login")
-    return visit.show("password.html", 422 if wrong else 200, wrong=wrong, page_tabs=TABS)
+    return visit.show("password.html", wrong=wrong, page_tabs=TABS)
 
 
 def second_factor(visit: Visit) -> Response:
@@ -59,7 +59,7 @@ def _shown(visit: Visit, wrong: Wrong = NOTHING_WRONG) -> Response:
     own = visit.ask(AskAccount())
     area = "admin" if own.username == "admin" else "users"
     return visit.show(
-        "second_factor.html", 422 if wrong else 200, own=own, wrong=wrong, page_tabs=TABS,
+        "second_factor.html", own=own, wrong=wrong, page_tabs=TABS,
         overwritten=area in visit.frame.overwritten,
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ def _shown(visit: Visit, wrong: Wrong = NOTHING_WRONG) -> Response:
 def _enrolling(visit: Visit, secret: str, address: str, wrong: Wrong = NOTHING_WRONG) -> Response:
     groups = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
     return visit.show(
-        "second_factor_new.html", 422 if wrong else 200, secret=secret, groups=groups, address=address,
+        "second_factor_new.html", secret=secret, groups=groups, address=address,
         picture=drawn(address), wrong=wrong, page_tabs=TABS,
     )  # fmt: skip
 

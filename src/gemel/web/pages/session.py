@@ -25,7 +25,7 @@ def login(visit: Visit) -> Response:
     try:
         session = visit.asked(Login(username, visit.form.get("password"), visit.remote))
     except Refused as no:
-        return visit.show("login.html", 403, wrong=_sentence(no), username=username, back=back)
+        return visit.show("login.html", wrong=_sentence(no), username=username, back=back)
     if not session.token:
         return visit.show("login_code.html", wrong="", username=session.username, ticket=session.ticket, back=back)
     return _let_in(session, back)
@@ -37,8 +37,8 @@ def _second_step(visit: Visit, back: str) -> Response:
         session = visit.asked(LoginCode(ticket, visit.form.get("code"), visit.remote))
     except Refused as no:
         if NO_SESSION in {p.get("path") for p in no.problems}:  # from the beginning
-            return visit.show("login.html", 403, wrong=_sentence(no), username=username, back=back)
-        return visit.show("login_code.html", 403, wrong=_sentence(no), username=username, ticket=ticket, back=back)
+            return visit.show("login.html", wrong=_sentence(no), username=username, back=back)
+        return visit.show("login_code.html", wrong=_sentence(no), username=username, ticket=ticket, back=back)
     return _let_in(session, back)
 
 
@@ -67,7 +67,7 @@ def setup(visit: Visit) -> Response:
                 return _let_in(visit.asked(SetUp(visit.form.get("code"), entered, visit.remote)), "/")
             except Refused as no:
                 wrong = refused(no, "", ("code", "password"))
-    return visit.show("setup.html", 422 if wrong else 200, wrong=wrong, code=visit.form.get("code"))
+    return visit.show("setup.html", wrong=wrong, code=visit.form.get("code"))
 
 
 def logout(visit: Visit) -> Response:

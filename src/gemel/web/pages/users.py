@@ -63,7 +63,7 @@ def _keys(visit: Visit, wrong: Wrong = NOTHING_WRONG) -> Response:
     listed = visit.ask(List(USERS.name, limit=1000, running=True, brief=True)).items
     accounts = ["admin", *(str(u["name"]) for u in listed)]
     return visit.show(
-        "keys.html", 422 if wrong else 200, keys=visit.ask(Keys()), wrong=wrong, accounts=accounts,
+        "keys.html", keys=visit.ask(Keys()), wrong=wrong, accounts=accounts,
         privileges=PRIVILEGES, form=visit.form, **_around(),
     )  # fmt: skip
 
