@@ -9,6 +9,7 @@ import sys
 from gemel.effects.channel import CLOSED, OPEN, Channel, Identity
 from gemel.effects.conntrack import Events, Listing, Overrun, Table, count
 from gemel.effects.streams import Dialer, Listener
+from gemel.flows.ctnetlink import get
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.receiver import Receiver
@@ -140,6 +141,9 @@ class Engine:
     def work(self, now: float) -> None:
         """Everything that time or an earlier step has made due."""
         self._look_after_streams(now)
+        if keys := self.sender.lookups(now):
+            answers = self._table.exchange([get(key, i) for i, key in enumerate(keys)])
+            self.sender.looked_up([answer.message for answer in answers if answer.message], now)
         self.sender.handle_timer(now)
         if data := self.sender.data_to_send():
             self._to_peer(data)

@@ -14,7 +14,7 @@ EXPECT, EXPECTED, UNEXPECT = 0x200, 0x201, 0x202  # NFNL_SUBSYS_CTNETLINK_EXP: n
 REQUEST, DUMP, EXCL, CREATE = 0x1, 0x300, 0x200, 0x400
 
 ORIG, REPLY = 1, 2
-EXPECT_MASTER, EXPECT_TUPLE, EXPECT_MASK = 1, 2, 3
+EXPECT_MASTER, EXPECT_TUPLE, EXPECT_MASK, EXPECT_ZONE = 1, 2, 3, 7
 ASSURED = 0x4
 
 NO_SYNC = 0x80  # in the first byte of the mark: a rule wants its states kept on this node (rules.ir)
@@ -104,6 +104,23 @@ def expectation_key(message: bytes) -> bytes:
     if at > len(message):
         raise Malformed("no expectation")
     return message[20:at]
+
+
+def expecting_key(message: bytes) -> bytes:
+    """The key of the state that expects, from a message about an expectation.
+
+    Raises:
+        Malformed: the message does not say.
+    """
+    found = {kind: (start, end) for kind, start, end in walk(message, 20, len(message))}
+    if EXPECT_MASTER not in found:
+        raise Malformed("no master")
+    start, end = found[EXPECT_MASTER]
+    key = message[start:end]  # CTA_EXPECT_MASTER has the number and the content of CTA_TUPLE_ORIG
+    if EXPECT_ZONE in found:
+        start, end = found[EXPECT_ZONE]
+        key += struct.pack("=HH", 8, 18) + message[start + 4:end + 2]
+    return key
 
 
 def _prologue(key: bytes) -> bytes:

@@ -21,6 +21,7 @@ from gemel.flows.ctnetlink import (
     EXCL,
     EXPECT,
     EXPECT_TUPLE,
+    EXPECT_ZONE,
     ORIG,
     REPLY,
     UNEXPECT,
@@ -42,7 +43,7 @@ STATUS_KEPT = SEEN_REPLY | ASSURED | FIXED_TIMEOUT
 LIBERAL = 0x8
 FLAGS_MASK = 0x1 | 0x2 | LIBERAL  # window scale, selective acknowledgement, liberal
 TCP, GRE = 6, 47
-EXPECT_ID, EXPECT_ZONE = 5, 7  # CTA_EXPECT_*; all but the id mean the same on the other node
+EXPECT_ID = 5  # CTA_EXPECT_ID; all the others mean the same on the other node
 _ESTABLISHED = b"\3"
 
 LEASE = 180  # seconds

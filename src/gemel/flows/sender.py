@@ -14,10 +14,10 @@ Whose word counts:
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gemel.flows.attributes import Malformed
-from gemel.flows.ctnetlink import ASSURED, MARK_HEAD, NO_SYNC, expectation_key, parts, stays_here
+from gemel.flows.ctnetlink import ASSURED, MARK_HEAD, NO_SYNC, expectation_key, expecting_key, key_of, parts, stays_here
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.outbox import CREATES, ENDED, MOST, Outbox
@@ -73,10 +73,13 @@ class Sender:
         self._tickets: dict[int, int | None] = {}
         self._next_ticket = 0
         self._outbox = Outbox()
+        self._lookups: dict[bytes, None] = {}
+        self._lookup_at = 0.0
         self._reset()
 
     def _reset(self) -> None:
         self._outbox.clear()
+        self._lookups.clear()
         self.rounds.reset()
         self._window = Window()
         self._out: list[bytes] = []
@@ -154,7 +157,7 @@ class Sender:
             try:
                 key, source, destination, _ = parts(m)
             except Malformed:
-                self._odd(m, online)
+                self._odd(m, online, now)
                 continue
             if local[source] or local[destination] or (m[-4] & NO_SYNC and m[-8:-4] == MARK_HEAD):
                 self._counters["local"] += 1
@@ -183,10 +186,10 @@ class Sender:
         if self.rounds.touched:
             self.rounds.touched.touch(key)
 
-    def _odd(self, m: bytes, online: bool) -> None:
+    def _odd(self, m: bytes, online: bool, now: float) -> None:
         """A message that is not about a state."""
         try:
-            self._expected(m, online)
+            self._expected(m, online, now)
         except Malformed:
             self._counters["not understood"] += 1
 
@@ -199,7 +202,7 @@ class Sender:
             self._counters["ends kept back"] += 1
         self._outbox.ended(key, m, owned and online)
 
-    def _expected(self, m: bytes, online: bool) -> None:
+    def _expected(self, m: bytes, online: bool, now: float) -> None:
         """A helper (FTP, SIP) expects a connection, or does so no longer; the peer has to expect it, too."""
         key = expectation_key(m)
         if not (online and self.peer and self.peer.version >= WITH_DIGESTS):
@@ -209,6 +212,23 @@ class Sender:
             self._outbox.ended(key, m, self.role is not False)
         else:
             self._outbox.changed(key, m)
+            self._lookups[expecting_key(m)] = None
+            self._lookup_at = now + COALESCE
+
+    def lookups(self, now: float) -> list[bytes]:
+        """Keys of states to ask the kernel for and hand to `looked_up`: where a helper has changed the length of what
+        was said, sequence numbers are adjusted from then on, and the kernel has no event for that."""
+        if not self._lookups or now < self._lookup_at:
+            return []
+        keys = list(self._lookups)
+        self._lookups.clear()
+        return keys
+
+    def looked_up(self, messages: Iterable[bytes], now: float) -> None:
+        """The states that the kernel was asked for."""
+        for m in messages:
+            self._outbox.changed(key_of(m), m)
+        self._flush_at = now
 
     def overrun(self, now: float) -> None:
         """The kernel had to drop events: only the whole table can tell what they were."""
@@ -294,7 +314,7 @@ class Sender:
             try:
                 key, source, destination, reply = parts(m)
             except Malformed:
-                self._odd(m, online=reason == "bulk")
+                self._odd(m, reason == "bulk", now)
                 continue
             if entries:
                 ledger.seen(key)
@@ -352,6 +372,8 @@ class Sender:
         if self.peer is None:
             return None
         soonest = min(self._ping_at, self.rounds.deadline())
+        if self._lookups:
+            soonest = min(soonest, self._lookup_at)
         return soonest if self._flush_at is None else min(soonest, self._flush_at)
 
     def stuck(self, now: float) -> bool:

@@ -16,8 +16,8 @@ class Settings:
     (source of the original direction) or real destination (source of the reply direction) lies there is local
     to this node and is not sent. A state that is only *translated* to such an address is forwarded, and sent.
 
-    `admits`: this node's rules let the peer's stream in. The kernel asks them about a stream's first packet only; a rule
-    that is taken away ends a stream because this becomes false.
+    `admits`: this node's rules let the peer's stream in. The kernel asks them about a stream's first packet only; a
+    rule that is taken away ends a stream because this becomes false.
     """
 
     enabled: bool = False

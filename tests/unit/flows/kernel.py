@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from gemel.flows.attributes import attribute, nest, table
 from gemel.flows.conversation import EBUSY, EEXIST, ENOENT, EOPNOTSUPP, Reply
-from gemel.flows.ctnetlink import CREATE, DELETE, EXPECT, GET, NEW, UNEXPECT
+from gemel.flows.ctnetlink import CREATE, DELETE, EXPECT, GET, NEW, UNEXPECT, get
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
 from gemel.flows.receiver import Receiver
@@ -232,6 +232,9 @@ class Node:
                 self.sender.listing_ended(now)
                 self.receiver.listing_ended()
         self.inject()
+        if keys := self.sender.lookups(now):
+            answers = self.table.exchange([get(key, i) for i, key in enumerate(keys)])
+            self.sender.looked_up([answer.message for answer in answers if answer.message], now)
         if self.sender.rounds.wants_comparison:
             self.sender.compare(now)
         self.sender.handle_timer(now)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gemel.flows import ctnetlink, injection
 from gemel.flows.attributes import Malformed, attribute, nest, table
 from gemel.flows.ctnetlink import endpoints, key_of, merge
-from gemel.flows.injection import inject
+from gemel.flows.injection import LEASE, inject
 from tests.unit.flows.kernel import TCP, UDP, State, Tuple, flow, ip, listing, message
 
 V6 = bytes.fromhex("20010db8000000000000000000000001"), bytes.fromhex("20010db8000000000000000000000002")
@@ -49,7 +49,7 @@ def test_translated_state_travels_as_plain_inverse_with_exact_nat():
     assert nat[1] == nat[2] == ip("198.51.100.200")
 
 
-@pytest.mark.parametrize(("said", "injected"), [(5, 180), (179, 180), (181, 181), (432000, 432000), (2**32 - 1, 30 * 86400)])
+@pytest.mark.parametrize(("said", "injected"), [(5, LEASE), (LEASE + 1, LEASE + 1), (2**32 - 1, 30 * 86400)])
 def test_copies_live_at_least_a_lease(said, injected):
     for proto in (TCP, UDP):
         state = flow(1, proto)

@@ -328,7 +328,9 @@ def test_expectations_follow_their_master():
             for kind, flags in ((0x200, 0x600), (0x202, 0))]
     pair.a.table.new(flow(1))
     pair.a.table.events.append(said[0])
+    pair.a.table.states[flow(1).orig] = replace(flow(1), mark=5)  # what the kernel tells nobody
     pair.settle(4)
+    assert pair.b.table.states[flow(1).orig].mark == 5
     assert [kind for kind, _ in pair.b.table.expectations] == [0x200]
     attributes = pair.b.table.expectations[0][1]
     assert attributes[1] == master and 5 not in attributes
