@@ -8,6 +8,7 @@ import pytest
 
 from gemel.areas.aliases import ALIASES
 from gemel.areas.rules import RULES
+from gemel.control.agent import Apply, Discard
 from tests.unit.daemons.agent import Agent
 from tests.unit.web.browser import Browser, logged_in, node
 
@@ -135,3 +136,19 @@ def test_where_aliases_are_many_a_form_shows_the_chosen_one_by_its_name(there: t
     browser.post("/firewall/rules/r1", interface="lan", action="block", source="address", source__text="hosts_8",
                  source__not="on", destination="any")  # fmt: skip
     assert next(r for r in agent.desk.candidate[RULES].items if r.id == "r1").source == "!alias:h8"
+
+
+def test_the_preview_says_what_the_other_node_gets(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    agent(Apply())
+    agent.change("rules", "set", "r1", log=True)
+    assert "All of this goes to" in browser.get("/changes").words
+    agent.change("rules", "set", "r2", no_sync=True)
+    agent.change("system", "set", domain="corp.example")
+    words = browser.get("/changes").words
+    assert "1 of these go to" in words
+    line = next(li for li in browser.get("/changes").text.split("<li") if "r1" in li)
+    assert "→" in line.split("badge")[-1]
+    agent(Discard())
+    agent.change("system", "set", domain="corp.example")
+    assert "Nothing of this goes to" in browser.get("/changes").words

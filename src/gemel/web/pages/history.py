@@ -27,7 +27,8 @@ def history(visit: Visit) -> Response:
     page = max(1, visit.query.number("page", 1))
     shown = heads[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
     older = page + 1 if len(heads) > page * ON_A_PAGE else 0
-    return visit.show("history.html", heads=shown, page=page, older=older, wrong=wrong)
+    before = heads[page * ON_A_PAGE].number if older else 0  # what the last one on the page is compared with
+    return visit.show("history.html", heads=shown, page=page, older=older, before=before, wrong=wrong)
 
 
 def compare(visit: Visit) -> Response:
