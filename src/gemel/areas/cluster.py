@@ -116,7 +116,7 @@ def flow_settings(config: Config) -> FlowSettings:
     ha = config[HIGH_AVAILABILITY]
     interface = config[INTERFACES].get(ha.synchronize_interface)
     own = [a.partition("/")[0] for i in config[INTERFACES].items for a in i.own]
-    own += [v.ip for v in config[VIRTUAL_IPS].items]
+    own += [v.ip for v in config[VIRTUAL_IPS].items if v.is_present]
     sync = [str(n) for n in interface.networks] if interface else []
     ignored = [f"{a}/{128 if ':' in a else 32}" for a in own] + sync + ["127.0.0.0/8", "::1/128"]
     listen = next((a.partition("/")[0] for a in interface.own), "") if interface and interface.enabled else ""

@@ -73,8 +73,10 @@ def _stored(text: str, names: Names | None) -> str:
     kind, _, key = text.partition(":")
     if kind in ("net", "address") and key not in names.known_interfaces:
         raise ValueError(f"there is no interface {key!r}")
-    if kind == "vip" and key not in names.known_vips:
-        raise ValueError(f"there is no virtual IP {key!r}")
+    if kind == "vip":
+        if key not in names.known_vips:
+            raise ValueError(f"there is no virtual IP {key!r}")
+        return names.stored_vip(key)
     if kind == "alias":
         if key not in names.known_aliases:
             raise ValueError(f"there is no alias {key!r}")

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from gemel.areas.fields import GatewayRef, InterfaceRef, IpAddress, Line, Network, OptionalIpAddress
-from gemel.areas.interfaces import INTERFACES
+from gemel.areas.interfaces import INTERFACES, Interface, IpNetwork
+from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
 from gemel.core.model import Item, Model, field, new_id
@@ -104,6 +105,12 @@ def default_gateway(config: Config, version: int) -> Gateway | None:
     return None
 
 
+def _reached(config: Config, interface: Interface) -> list[IpNetwork]:
+    """The networks on an interface: its own, and those that IP aliases bring."""
+    aliases = [v for v in config[VIRTUAL_IPS].items if v.type == "ipalias" and v.interface == interface.id]
+    return [*interface.networks, *(ip_interface(v.address).network for v in aliases)]
+
+
 def _check(config: Config) -> Iterable[Problem]:
     interfaces = config[INTERFACES]
     names: dict[str, str] = {}
@@ -118,7 +125,7 @@ def _check(config: Config) -> Iterable[Problem]:
             yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")
         elif item.address in (own.partition("/")[0] for own in interface.own):
             yield Problem(f"{path}.address", f"{item.address} is {interface.title}'s own address")
-        elif interface.enabled and not any(ip_address(item.address) in network for network in interface.networks):
+        elif interface.enabled and not any(ip_address(item.address) in n for n in _reached(config, interface)):
             yield Problem(
                 f"{path}.address", f"{item.address} is in no network of {interface.title}: it cannot be reached"
             )

@@ -33,6 +33,11 @@ class Names:
         """The id of a gateway, by its id or its name."""
         return word if word in self.known_gateways else self.gateways.get(word.lower())
 
+    def stored_vip(self, key: str) -> str:
+        """How rules and NAT refer to a VIP: by id if both nodes have it, otherwise by its address or network."""
+        text = self.known_vips[key]
+        return f"vip:{key}" if self.vips.get(text) == key else text
+
     def show(self, reference: str) -> str:
         """A stored reference in the words that people use on pages and commands."""
         if reference.startswith("!"):
@@ -89,8 +94,9 @@ def names_of(areas: Mapping[str, Any]) -> Names:
     gateways = {str(g.get("id")): str(g.get("name")) for g in _items(areas, "gateways")}
     vips, shared = {}, {}
     for vip in _items(areas, "virtual_ips"):
-        key, address = str(vip.get("id")), str(vip.get("address", "")).partition("/")[0]
-        vips[key] = address
+        key, whole = str(vip.get("id")), str(vip.get("address", ""))
+        address = whole.partition("/")[0]
+        vips[key] = whole if _is_network(vip) else address
         if _is_shared_address(vip):
             shared[address] = key
     return Names(
@@ -110,9 +116,15 @@ def _is_shared_address(vip: Mapping[str, Any]) -> bool:
     addresses.
     """
     kind, interface = vip.get("type", "carp"), str(vip.get("interface", ""))
-    if kind not in ("carp", "ipalias") and not str(vip.get("address", "")).endswith(("/32", "/128")):
+    if _is_network(vip):
         return False
     return kind in ("carp", "other") or interface.startswith("vip:") or interface == "lo0"
+
+
+def _is_network(vip: Mapping[str, Any]) -> bool:
+    """Whether it stands for all addresses of its mask."""
+    of_networks = vip.get("type", "carp") not in ("carp", "ipalias")
+    return of_networks and not str(vip.get("address", "")).endswith(("/32", "/128"))
 
 
 def _items(areas: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

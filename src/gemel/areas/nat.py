@@ -33,8 +33,13 @@ def _translation(value: Any, info: ValidationInfo) -> Any:
         return "interface"
     names = names_in(info)
     if text.startswith("vip:"):
-        if names is not None and text[4:] not in names.known_vips:
+        if names is None:
+            return text
+        if text[4:] not in names.known_vips:
             raise ValueError(f"there is no virtual IP {text!r}")
+        text = names.stored_vip(text[4:])
+        if "/" in text:
+            raise ValueError(f"{text} is a network: give one of its addresses")
         return text
     try:
         address = str(ip_address(text))

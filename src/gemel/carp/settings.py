@@ -72,7 +72,7 @@ class Partner:
     fast: bool = True
     """Whether a verdict moves anything. Without, the heartbeat only compares roles."""
     gateways: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Interface id -> IPv4 addresses there that should answer ARP if anybody does."""
+    """Interface id -> addresses there that should answer ARP, or neighbour discovery, if anybody does."""
     key: str = ""
     """32 bytes in hex, known to the pair alone. Empty: the pair has not met, and there is no heartbeat."""
 

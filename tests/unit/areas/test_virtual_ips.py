@@ -144,3 +144,27 @@ def test_a_carp_vip_of_both_nodes_is_used_by_its_id_and_nothing_needs_to_follow(
     config = changed(primary(), "virtual_ips", "set", "wan_vip", address="198.51.100.222/24")
 
     assert items(config, "outbound_nat")["general"].translation == "vip:wan_vip"
+
+
+def test_a_vip_of_one_node_is_written_into_rules_as_its_address() -> None:
+    config = vip(primary(), "net", type="proxyarp", interface="wan", address="198.51.100.32/28")
+    config = added(config, "rules", "r", interface="lan", source="vip:plain", destination="vip:net")
+    config = added(config, "rules", "s", interface="lan", destination="vip:stacked")
+    config = added(config, "outbound_nat", "m", interface="wan", source="LAN net", translation="vip:plain")
+
+    assert [items(config, "rules")["r"].source, items(config, "rules")["r"].destination] == [
+        "198.51.100.220", "198.51.100.32/28",
+    ]  # fmt: skip
+    assert items(config, "rules")["s"].destination == "vip:stacked"
+    assert items(config, "outbound_nat")["m"].translation == "198.51.100.220"
+    pushed(config, changed(primary(), "virtual_ips", "delete", "plain"))  # the peer, which has neither, takes that
+    found = refusal(config, "outbound_nat", "set", "m", translation="vip:net")
+    assert "is a network" in found["outbound_nat[m].translation"]
+
+
+def test_a_gateway_in_the_network_of_an_alias_needs_the_alias() -> None:
+    config = vip(primary(), "net", type="ipalias", interface="wan", address="203.0.113.2/24")
+    config = changed(config, "gateways", "add", name="OTHER", interface="WAN", address="203.0.113.254")
+
+    assert problems(config) == {}
+    assert "gateways[other].address" in refusal(config, "virtual_ips", "delete", "net")
