@@ -67,12 +67,21 @@ class DhcpHost:
         return namespace.run("ip", "netns", "exec", self.name, *argv, check=check, timeout=timeout)
 
     def dhclient(self) -> None:
-        """Start ISC's client, which stays and renews; a lease that it had before is asked for again."""
+        """Start ISC's client, which stays and renews; it says its name, and asks for a lease that it had before."""
+        settings = self._folder / "conf"
+        settings.write_text(f'send host-name "{self.name}";\n')
         leases = self._folder / "leases"
         leases.touch()
         script = self._script(DHCLIENT_SCRIPT)
-        self._start("dhclient", "-d", "-cf", "/dev/null", "-lf", str(leases), "-pf", str(self._folder / "pid"), "-sf",
+        self._start("dhclient", "-d", "-cf", str(settings), "-lf", str(leases), "-pf", str(self._folder / "pid"), "-sf",
                     script, "eth0")  # fmt: skip
+
+    def lookup(self, server: str, name: str, patience: float = 5.0) -> dict[str, Any]:
+        """The answer of a DNS server: addresses (None: no answer), seconds, code."""
+        program = str(Path(__file__).with_name("dns_query.py"))
+        printed = self.run("python3", program, server, name, str(patience), timeout=patience + 10)
+        answer: dict[str, Any] = json.loads(printed)
+        return answer
 
     def udhcpc(self) -> None:
         """Start busybox's client, which stays and renews."""

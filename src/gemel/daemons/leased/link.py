@@ -108,6 +108,7 @@ class Link:
         self._identity, self._answer, self._mine, self._met = identity, answer, mine, met
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._callers: set[asyncio.StreamWriter] = set()
         self.stream: Asking | None = None
         self.level = False
         self.address = ""
@@ -133,6 +134,8 @@ class Link:
         """End all of it."""
         for server in self._servers:
             server.close()
+        for caller in self._callers:
+            caller.close()
         for task in self._tasks:
             task.cancel()
         self.drop("closed")
@@ -199,11 +202,13 @@ class Link:
         if not self._is_the_peer(writer):
             writer.close()
             return
+        self._callers.add(writer)
         with contextlib.suppress(OSError, ValueError):
             while line := await reader.readline():
                 message = json.loads(line)
                 task = asyncio.create_task(self._reply(message, writer))
                 self._tasks = [t for t in self._tasks if not t.done()] + [task]
+        self._callers.discard(writer)
         writer.close()
 
     async def _reply(self, message: Message, writer: asyncio.StreamWriter) -> None:

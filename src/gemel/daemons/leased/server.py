@@ -60,6 +60,7 @@ class Counter:
     def __init__(self, port: int, decide: Callable[[str, dict[str, Any]], Awaitable[str | None]]) -> None:
         self._port, self._decide = port, decide
         self._server: asyncio.Server | None = None
+        self._callers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
         """Begin to answer."""
@@ -69,11 +70,14 @@ class Counter:
         """Answer nobody."""
         if self._server:
             self._server.close()
+        for caller in self._callers:
+            caller.close()
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if _owner_of(writer.get_extra_info("peername")[1]) != 0:
             writer.close()  # a stranger on this machine: leases are none of its business
             return
+        self._callers.add(writer)
         with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError):
             while body := await _request(reader):
                 asked = json.loads(body)
@@ -82,6 +86,7 @@ class Counter:
                 head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
                 writer.write(head.encode() + answer)
                 await writer.drain()
+        self._callers.discard(writer)
         writer.close()
 
 
