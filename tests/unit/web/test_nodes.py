@@ -29,7 +29,8 @@ def test_reasons_and_amounts_of_both_nodes() -> None:
 
 
 def test_a_silent_peers_last_words_are_not_shown_as_if_they_were_true() -> None:
-    _, theirs = standings(node_status() | {"peer": peer(7.4, "no route", web_address="https://192.168.1.3")})
+    mine, theirs = standings(node_status() | {"peer": peer(7.4, "no route", web_address="https://192.168.1.3")})
+    assert mine.config_status == "was in sync"
     assert theirs.silent == "nothing is heard of it for 7 s: no route"
     assert (theirs.roles, theirs.states, theirs.problems) == ((), 0, ())
     assert theirs.name == "fw2" and theirs.web

@@ -1,7 +1,7 @@
 """Both nodes side by side: what each says of itself, and, where one says nothing, that it does not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -59,6 +59,8 @@ def standings(status: Json) -> tuple[Standing, ...]:
     if not said or not peer["reachable"]:
         ago = "" if peer["age"] is None else f" for {peer['age']:.0f} s"
         why = f": {peer['why']}" if peer["why"] else ""
+        if here.config_status == "in sync":
+            here = replace(here, config_status="was in sync")  # nobody can say whether it still is
         return here, Standing(name, False, f"nothing is heard of it{ago}{why}", web=_link(said))
     return here, _standing(said, False)
 

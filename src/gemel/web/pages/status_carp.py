@@ -119,6 +119,7 @@ def carp(visit: Visit) -> Response:
         "carp.html", now=status, vips=lines, creators=creators(status), transitions=held(events)[:SHOWN],
         peer=status.get("peer"), safe=status["safe_to_fail_over"], nodes=standings(status),
         line=time_line(events, time.time()), tabs=CARP_TABS,
+        said_below=[p for p in status["problems"] if p.startswith("this node stands back")],
         resettable=any(n and r != "maintenance" for r, n in status["demotion"].items()),
     )  # fmt: skip
 
