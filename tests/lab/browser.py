@@ -5,6 +5,7 @@ complaints on the console, faults of scripts, and requests to any other host tha
 """
 
 import contextlib
+import copy
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,6 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Locator,
-    Page,
     Request,
     Response,
     TimeoutError,
@@ -60,10 +60,14 @@ class Admin:
         self._context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         self._context.on("request", self._requested)
         self._context.on("response", self._answered)
-        self.page = self._new_page()
+        self.page = self._context.new_page()
 
-    def _new_page(self) -> Page:
-        return self._context.new_page()
+    def another_page(self) -> "Admin":
+        """The same session in a second page."""
+        other = copy.copy(self)
+        other.page = self._context.new_page()
+        other.page.goto(self.address)
+        return other
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -94,7 +98,9 @@ class Admin:
         """By the menus, and to a tab of the page."""
         bar = self.page.get_by_role("navigation", name="Main")
         bar.get_by_role("button", name=menu, exact=True).click()
-        bar.get_by_role("link", name=entry, exact=True).click()
+        links, buttons = (bar.get_by_role(role, name=entry, exact=True) for role in ("link", "button"))
+        with self.page.expect_navigation():
+            links.or_(buttons).click()
         if tab:
             self.tab(tab)
         return self
@@ -102,7 +108,8 @@ class Admin:
     def tab(self, name: str) -> None:
         """A tab of the page; a number of items may stand beside its name."""
         tabs = self.page.get_by_role("main").get_by_role("navigation")
-        tabs.get_by_role("link").filter(has_text=name).first.click()
+        with self.page.expect_navigation():
+            tabs.get_by_role("link").filter(has_text=name).first.click()
 
     def close(self) -> None:
         self._context.close()

@@ -238,6 +238,14 @@ def test_a_page_finds_its_node_again_without_being_touched(desk: Desk) -> None:
     assert _roles(page, "fw2") == ["MASTER"] * 2
 
 
+def test_an_open_page_says_that_its_session_has_ended(desk: Desk) -> None:
+    desk.secondary.another_page().go("admin", "Log Out")
+    desk.lab.power_on("fw1")  # sessions end with the machine
+    for page in (desk.secondary, desk.primary):
+        page.sees("This session has ended")
+        assert page.page.get_by_role("link", name="Log in").is_visible()
+
+
 def _again(admin: Admin) -> Admin:
     admin.page.reload()
     return admin

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from gemel.areas.every import SCHEMA
-from gemel.control.agent import Apply, Change, Export, Logout, SetPassword, Show, Status
+from gemel.control.agent import BY_ITSELF, Apply, Change, Export, Logout, SetPassword, Show, Status
 from gemel.control.door import Refused
 from gemel.core.edit import edited
 from gemel.daemons.agent import accounts
@@ -182,3 +182,13 @@ def test_the_history_says_where_a_session_was_opened_also_after_a_restart(office
     made = office.access.origin(Apply(token=token), "ann")
     assert (made.who, made.where, made.when) == ("ann", "192.168.1.50", office.wall)
     assert office.access.origin(Apply(), "root").where == "the console"
+
+
+def test_a_page_that_asks_by_itself_is_checked_and_keeps_no_session_open(office: Office) -> None:
+    token = office.login("ann").token
+    for _ in range(3):
+        office.now += SESSION_SECONDS / 4
+        assert office.may(Show("rules", token=f"{BY_ITSELF}{token}"))
+    office.now += SESSION_SECONDS / 2
+    assert not office.may(Show("rules", token=f"{BY_ITSELF}{token}"))
+    assert not office.may(Show("rules", token=BY_ITSELF))

@@ -111,17 +111,15 @@
   };
 
   // Once a second: is there still somebody at the other end?
-  const look = async () => {
+  const look = () => {
     if (over || document.hidden) return;
     const now = performance.now();
-    if (stream.readyState === EventSource.CLOSED && now - opened > REOPEN_AFTER) open();
-    else if (now - Math.max(heard, opened) > GIVEN_UP_AFTER) open();
-    if (now - Math.max(heard, began) <= LOST_AFTER) return;
-    if (!lost) {
-      lost = true;
+    if (stream.readyState === EventSource.CLOSED && now - opened > REOPEN_AFTER) {
+      open();
       draw(`/around?at=${encodeURIComponent(location.pathname)}`); // is it only the session?
-    }
-    if (over) return;
+    } else if (now - Math.max(heard, opened) > GIVEN_UP_AFTER) open();
+    if (now - Math.max(heard, began) <= LOST_AFTER) return;
+    lost = true;
     const since = heardAt ? `since ${heardAt.toLocaleTimeString()}` : "since this page was loaded";
     say(`No news from ${document.body.dataset.node} ${since}: what stands here may be out of date. This page keeps trying.`);
   };
