@@ -169,8 +169,8 @@ def _peer(before: Json, after: Json, now: float) -> Iterator[Event]:
 # -------------------------------------------------------------------------------------------- what a page must redraw
 
 _STEADY = (
-    "node", "role_config", "problems", "demotion", "maintenance", "carp_enabled", "pending", "warnings", "notices",
-    "safe_to_fail_over",
+    "node", "role_config", "problems", "demotion", "waived", "maintenance", "carp_enabled", "pending", "warnings",
+    "notices", "safe_to_fail_over",
 )  # fmt: skip
 
 
@@ -198,4 +198,8 @@ def _of_peer(status: Json) -> tuple[Any, ...]:
     if not peer:
         return ()
     said = peer["status"]
-    return (peer["reachable"], *((repr(said["problems"]), repr(said["demotion"]), *_roles(said)) if said else ()))
+    if not said:
+        return (peer["reachable"],)
+    gateways = [(g["name"], g["status"]) for g in said.get("gateways", ())]
+    steady = (said.get(k) for k in ("problems", "demotion", "maintenance", "carp_enabled", "role_config", "web_address"))
+    return (peer["reachable"], *map(repr, steady), repr(said["config_sync"]), repr(gateways), *_roles(said))

@@ -133,3 +133,20 @@ def test_the_first_look_and_moving_figures_are_no_news() -> None:
     assert changes(node_status(), moved, 1.0) == []
     assert significant(node_status()) == significant(moved)
     assert significant(node_status()) != significant(node_status(carp=[vhid("wan", 200, "BACKUP")]))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"maintenance": True}, {"carp_enabled": False}, {"demotion": {"link wan": 240}}, {"problems": ["no link"]},
+        {"gateways": [{"name": "WANGW", "status": "offline"}]}, {"config_sync__revision": 8},
+        {"state_sync__in_sync": False}, {"state_sync__status": "connecting"}, {"web_address": "https://192.0.2.1"},
+    ],
+)  # fmt: skip
+def test_whatever_a_page_shows_of_the_peer_wakes_it(changed: dict[str, Any]) -> None:
+    def seen(**changes: Any) -> Any:
+        sight = Sight(heard(told(node_status("fw2", "BACKUP", **changes))), 0.2)
+        return significant(node_status() | {"peer": peer_section(sight)})
+
+    assert seen() == seen() != seen(**changed)
+    assert seen(state_sync__states=77) == seen(), "figures come with the figures of the second"

@@ -120,8 +120,9 @@ def shown(visit: Visit, fact: Fact[Any]) -> Response:
     )  # fmt: skip
 
 
-def _page(fact: Fact[Any]) -> Page:
+def page(fact: Fact[Any]) -> Page:
+    """The page of a fact, where the menu leads."""
     return Page(fact_place(fact), lambda visit: shown(visit, fact), methods=("GET",))
 
 
-PAGES = tuple(_page(fact) for fact in FACTS if fact.menu and fact.name not in HAND_MADE_PAGES)
+PAGES = tuple(page(fact) for fact in FACTS if fact.menu and fact.name not in HAND_MADE_PAGES)
