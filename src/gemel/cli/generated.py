@@ -20,6 +20,8 @@ from gemel.core.area import Area
 from gemel.core.model import Model, is_marked
 
 HIDDEN_FIELDS = {"id", "items", "separators", "forward", "password_hash", "scram"}
+EMPTIED: Any = object()
+"""A field that was given as *none*; one that was not given is None."""
 FLAGS = {"enabled": "--enable/--disable", "disabled": "--disabled/--not-disabled"}
 
 
@@ -107,12 +109,28 @@ def _option(name: str, info: FieldInfo) -> inspect.Parameter:
         return _parameter(name, Annotated[bool | None, typer.Option(_flag(name), help=help_text)], None)
     if kind is list:
         return _parameter(name, Annotated[list[str] | None, typer.Option(flag, help=help_text + " Repeatable.")], None)
+    if kind is int and type(None) in get_args(info.annotation):
+        cleared = typer.Option(flag, help=f"{help_text} `none` empties it.", parser=_number, metavar="INTEGER|none")
+        return _parameter(name, Annotated[Any, cleared], None)
     if kind is int:
         return _parameter(name, Annotated[int | None, typer.Option(flag, help=help_text)], None)
     option = typer.Option(
         flag, help=help_text, metavar="|".join(choices) or "TEXT", autocompletion=_completion(choices)
     )
     return _parameter(name, Annotated[str | None, option], None)
+
+
+def _number(text: str) -> Any:
+    """What was given for a number that may be empty.
+
+    Raises:
+        typer.BadParameter: no number.
+    """
+    if text.strip().lower() in ("", "none"):
+        return EMPTIED
+    if not text.strip().removeprefix("-").isdecimal():
+        raise typer.BadParameter(f"{text!r} is no whole number; none empties it")
+    return int(text)
 
 
 def _flag(name: str) -> str:
@@ -155,7 +173,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
         fields["password"] = secrets.token_urlsafe(12)
     if fields.pop("password_stdin", False):
         fields["password"] = read_password()
-    return {k: _words(v) if isinstance(v, list) else v for k, v in fields.items()}
+    return {k: None if v is EMPTIED else _words(v) if isinstance(v, list) else v for k, v in fields.items()}
 
 
 def _words(values: list[str]) -> list[str]:

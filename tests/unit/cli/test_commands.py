@@ -7,6 +7,7 @@ import pytest
 
 from gemel.areas.every import SCHEMA
 from gemel.areas.high_availability import BOXES
+from gemel.areas.interfaces import INTERFACES
 from gemel.control import paths
 from gemel.core.model import plain
 from gemel.daemons.agent.accounts import knows
@@ -229,3 +230,14 @@ def test_a_file_that_is_not_there_or_no_text(shell: Shell, tmp_path: Path) -> No
 
     assert "cannot be read: No such file" in shell.refused(f"import {tmp_path / 'none'}")
     assert "cannot be read: it is no text" in shell.refused(f"import {tmp_path / 'picture'}")
+
+
+def test_a_number_that_may_be_empty_is_emptied(shell: Shell) -> None:
+    def mtu() -> object:
+        return next(i.mtu for i in shell.desk.candidate[INTERFACES].items if i.id == "lan")
+
+    shell.ok("interface set lan --mtu 1400")
+    assert mtu() == 1400
+    assert shell.run("interface set lan --mtu many").exit_code == 2
+    shell.ok("interface set lan --mtu none")
+    assert mtu() is None
