@@ -174,6 +174,11 @@ _STEADY = (
 )  # fmt: skip
 
 
+_STEADY_OF_PEER = (
+    "problems", "demotion", "maintenance", "carp_enabled", "role_config", "web_address", "config_sync",
+)  # fmt: skip
+
+
 def significant(status: Json) -> tuple[Any, ...]:
     """What of a status is worth waking a page for; not the figures that change all the time."""
     config = {k: v for k, v in status["config_sync"].items() if k != "since"}
@@ -201,5 +206,5 @@ def _of_peer(status: Json) -> tuple[Any, ...]:
     if not said:
         return (peer["reachable"],)
     gateways = [(g["name"], g["status"]) for g in said.get("gateways", ())]
-    steady = (said.get(k) for k in ("problems", "demotion", "maintenance", "carp_enabled", "role_config", "web_address"))
-    return (peer["reachable"], *map(repr, steady), repr(said["config_sync"]), repr(gateways), *_roles(said))
+    steady = [said.get(k) for k in _STEADY_OF_PEER]
+    return (peer["reachable"], repr(steady), repr(gateways), *_roles(said))
