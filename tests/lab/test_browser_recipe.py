@@ -1,7 +1,7 @@
 """The whole recipe in two browsers, by visible labels only; then a power cut, seen on the other node's open page.
 
-Each test goes on where the one before it ended. With SCREENSHOTS=docs/images in the environment it takes the pictures of
-docs/recipe.md.
+Each test goes on where the one before it ended. With SCREENSHOTS=docs/images in the environment it takes the pictures
+of docs/recipe.md.
 """
 
 import re
