@@ -296,3 +296,17 @@ def test_proxy_arp_answers_for_what_is_on_no_interface(segment):
         segment.inside("lan", "ping", "-qc1", "-W0.2", address, check=False)
         assert neighbour(segment, address) == mac, address
     assert WAN_VIP not in segment.ip("lan", "neigh", "show")
+
+
+def test_an_ipv6_vhid_of_its_own_is_given_up_by_the_stop_step(segment):
+    only = {"addresses": [LAN_VIP6, LINK_VIP6], "source": ""}
+    elect(segment, lan=only)
+    elected_by = {one.interface: one.master for one in segment.status("fwb").vhids}
+    assert elected_by["lan"].startswith("fe80::")
+    segment.signal("fwa", signal.SIGKILL)
+    segment.stop_step("fwa")
+    until(lambda: segment.is_master("fwb"), 0.5)
+    assert {one.reason.split()[-2:] == ["bowed", "out"] for one in segment.status("fwb").vhids} == {True}
+    assert LAN_VIP6 + "/" not in segment.ip("fwa", "-6", "addr", "show", "dev", "lan")
+    assert ping(segment, "lan", LAN_VIP6)
+    assert neighbour(segment, LAN_VIP6) == VMAC

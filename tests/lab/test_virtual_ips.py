@@ -176,14 +176,3 @@ def test_the_self_test_tells_a_network_that_drops_the_virtual_mac(dual: Lab) -> 
             dual.cli("fw2", "carp", "test-mac", "lan")
     finally:
         subprocess.run([*switch, "delete", "table", "bridge", "picky"], check=True)
-
-
-def test_sub_second_carp_for_the_pair(dual: Lab) -> None:
-    applied(dual, "gemel vip set 192.168.1.1 --base 0 --skew 20")
-    steady(dual)
-    timing = {v["advskew"] for v in status(dual, "fw2")["carp"] if v["advbase"] == 0}
-    assert timing == {21}
-    time.sleep(1)
-    steady(dual)
-    applied(dual, "gemel vip set 192.168.1.1 --base 1 --skew 1")
-    steady(dual)

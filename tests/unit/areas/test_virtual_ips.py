@@ -64,6 +64,14 @@ def test_each_node_has_the_other_as_unicast_peer() -> None:
     ]
 
 
+def test_with_base_0_the_peers_skew_is_one_more() -> None:
+    config = changed(primary(), "virtual_ips", "set", "lan_vip", base=0, skew=20)
+
+    assert problems(config) == {}
+    assert items(pushed(config, primary()), "virtual_ips")["lan_vip"].skew == 21
+    assert "virtual_ips[lan_vip].skew" in refusal(config, "virtual_ips", "set", "lan_vip", skew=0)
+
+
 def test_proxy_arp_is_answered_by_its_node_or_by_the_master() -> None:
     config = vip(primary(), "own", type="Proxy ARP", interface="wan", address="198.51.100.32/28")
     config = vip(config, "moves", type="proxyarp", interface="198.51.100.200", address="198.51.100.77/32")
