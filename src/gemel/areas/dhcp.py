@@ -134,8 +134,9 @@ class DhcpServer(Item):
     @property
     def spans(self) -> tuple[Span, ...]:
         """All pools, the range first; empty while there is no range."""
-        main = ((int(IPv4Address(self.range_from)), int(IPv4Address(self.range_to))),)
-        return (main if self.range_from and self.range_to else ()) + tuple(span(p) for p in self.pools)
+        whole = self.range_from and self.range_to
+        main = ((int(IPv4Address(self.range_from)), int(IPv4Address(self.range_to))),) if whole else ()
+        return main + tuple(span(p) for p in self.pools)
 
 
 class Dhcp(Model):
@@ -247,12 +248,12 @@ def _check_pools(
     ]
     for index, pool in enumerate(server.spans):
         names = ("range_from", "range_to") if main and index == 0 else ("pools", "pools")
-        for end, name in zip(pool, names, strict=True):
-            if IPv4Address(end) not in network:
-                text = f"{IPv4Address(end)} is not in the network of {interface.title}, {network}"
-                yield Problem(f"{path}.{name}", text)
-        for text in _collisions(pool, server.spans[:index], taken):
-            yield Problem(f"{path}.{names[0]}", text)
+        outside = [(IPv4Address(e), n) for e, n in zip(pool, names, strict=True) if IPv4Address(e) not in network]
+        for end, name in outside:
+            yield Problem(f"{path}.{name}", f"{end} is not in the network of {interface.title}, {network}")
+        found = [] if outside else list(_collisions(pool, server.spans[:index], taken))
+        if found:
+            yield Problem(f"{path}.{names[0]}", found[0])
 
 
 def _collisions(pool: Span, before: Iterable[Span], taken: Iterable[tuple[str, str]]) -> Iterable[str]:
