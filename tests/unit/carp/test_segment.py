@@ -1,7 +1,8 @@
 """What ARP tells: who answers, who is only heard, and who cannot be believed."""
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 
+from gemel.carp.neighbour import answer, question
 from gemel.carp.segment import MOST_NEIGHBOURS, MOST_WITNESSES, Segment
 
 from .world import ARP
@@ -93,3 +94,22 @@ def test_noise_is_nothing():
     for frame in (b"", bytes(13), bytes(42), arp(2, PEER_MAC, PEER, OWN)[:41], arp(9, HOST_MAC, HOST, OWN)):
         one.hear(frame, NOW)
     assert not one.expects_answer(NOW)
+
+
+def test_where_there_is_no_ipv4_neighbour_discovery_tells_who_answers():
+    own, theirs, gateway = (bytes((2, 0, 0, 0, 0, n)) for n in (1, 2, 3))
+    there = Segment("lan", "lan", "2001:db8::2", ("2001:db8::fe",))
+    there.link(True, own)
+    assert [a for a in ("192.0.2.3", "fe80::3", "2001:db8::3") if there.can_probe(a)] == ["2001:db8::3"]
+    there.meet("2001:db8::3", theirs)
+    for probe in there.probes(1000.0):
+        asked = question(probe.frame)
+        mac = theirs if asked.address == ip_address("2001:db8::3").packed else gateway
+        there.hear(answer(asked, mac), 1000.01)
+    assert there.answers(1000.02)
+    assert there.witnesses(1000.02) == ["2001:db8::fe"]
+    assert there.witness_since(1000.0) == "2001:db8::fe"
+    # An answer from another MAC than the peer told is not the peer's.
+    asked = question(there.probes(1010.0)[0].frame)
+    there.hear(answer(asked, gateway), 1010.01)
+    assert not there.answers(1010.02)
