@@ -5,12 +5,14 @@ after the last of it, two masters on a segment are only ever the two ends of a h
 spoken, and the old one hears it within one delay.
 """
 
+import dataclasses
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.carp.events import Demoted, LinkChanged, Promoted
+from gemel.carp.events import Demoted, HealthTold, LinkChanged, Promoted, SettingsChanged, State, Waived
 
-from .world import World, vhid
+from .world import World, pair, vhid
 
 DEVICES = ("wan", "lan")
 LONGEST_INTERVAL = 1 + 240 / 256
@@ -27,18 +29,28 @@ MISFORTUNES = st.one_of(
     st.tuples(st.just("plug"), st.integers(0, HOSTS - 1), st.sampled_from(DEVICES)),
     st.tuples(st.just("deafen"), st.integers(0, HOSTS - 1), st.sampled_from(DEVICES)),
     st.tuples(st.just("lose"), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["disable", "enable", "sicken", "heal", "waive"]), st.integers(0, HOSTS - 1)),
 )
 
 
 ADDRESSES = st.sampled_from([("10.0.0.100",), ("2001:db8::100",), ("10.0.0.100", "2001:db8::100", "fe80::1")])
 
 
-def make(skews, count, preempt, delay, addresses=("10.0.0.100",)) -> World:
+def make(skews, count, preempt, delay, addresses=("10.0.0.100",), hold_down=0.0) -> World:
     world = World(delay)
     for n in range(count):
         ours = (vhid(1, device, skews[n], source=f"10.0.0.{n + 1}", addresses=addresses) for device in DEVICES)
-        world.add(f"fw{n + 1}", *ours, preempt=preempt)
+        world.add(f"fw{n + 1}", *ours, preempt=preempt, hold_down=hold_down)
     return world
+
+
+TOLD = {
+    "demote": Demoted("maintenance", 240),
+    "promote": Promoted("maintenance"),
+    "sicken": HealthTold({"gateway": 200}),
+    "heal": HealthTold({}),
+    "waive": Waived(),
+}
 
 
 def strike(world: World, misfortune, deaf: set) -> None:
@@ -56,10 +68,11 @@ def strike(world: World, misfortune, deaf: set) -> None:
             host.frozen = host.alive
         case "thaw" if host.frozen:
             host.thaw()
-        case "demote":
-            host.tell(Demoted("maintenance", 240))
-        case "promote":
-            host.tell(Promoted("maintenance"))
+        case "disable" | "enable":
+            host.settings = dataclasses.replace(host.settings, enabled=kind == "enable")
+            host.tell(SettingsChanged(host.settings))
+        case _ if kind in TOLD:
+            host.tell(TOLD[kind])
         case "unplug" | "plug":
             host.links[device[0]] = kind == "plug"
             host.tell(LinkChanged(device[0], kind == "plug"))
@@ -82,10 +95,11 @@ def calm(world: World) -> None:
     preempt=st.booleans(),
     delay=st.sampled_from([0.0002, 0.005, 0.05]),
     addresses=ADDRESSES,
+    hold_down=st.sampled_from([0.0, 3.0]),
     schedule=st.lists(st.tuples(st.floats(0, 4), MISFORTUNES), max_size=12),
 )
-def test_one_master_soon_after_adverts_get_through(skews, count, preempt, delay, addresses, schedule):
-    world = make(skews, count, preempt, delay, addresses)
+def test_one_master_soon_after_adverts_get_through(skews, count, preempt, delay, addresses, hold_down, schedule):
+    world = make(skews, count, preempt, delay, addresses, hold_down)
     deaf: set = set()
     for pause, misfortune in schedule:
         world.run(pause)
@@ -106,7 +120,7 @@ def test_one_master_soon_after_adverts_get_through(skews, count, preempt, delay,
     world.watch = watch
     world.run(15)
     for device in DEVICES:
-        able = [host for host in world.hosts if host.alive and host.links[device]]
+        able = [host for host in world.hosts if host.alive and host.links[device] and host.settings.enabled]
         assert len(world.masters(device)) == min(1, len(able))
         for host in world.hosts:
             owned = {address for on, address in host.owned if on == device and host.alive}
@@ -126,9 +140,12 @@ def test_with_preempt_and_all_well_the_better_node_has_everything(skews, schedul
         strike(world, misfortune, deaf)
     calm(world)
     for host in world.hosts:
+        host.settings = dataclasses.replace(host.settings, enabled=True)
         if not host.alive:
             host.boot()
+        host.tell(SettingsChanged(host.settings))
         host.tell(Promoted("maintenance"))
+        host.tell(HealthTold({}))
         for device in DEVICES:
             host.links[device] = True
             host.tell(LinkChanged(device, True))
@@ -136,3 +153,35 @@ def test_with_preempt_and_all_well_the_better_node_has_everything(skews, schedul
     best = min(world.hosts, key=lambda host: host.node.machines["wan", 1].config.advskew)
     assert world.masters("wan") == world.masters("lan") == [best]
     assert not best.node.reasons()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    preempt=st.booleans(),
+    hold_down=st.sampled_from([0.0, 3.0]),
+    cuts=st.booleans(),
+    schedule=st.lists(st.tuples(st.floats(0, 4), MISFORTUNES), max_size=10),
+)
+def test_with_fast_detection_too_there_is_one_master_once_all_is_well(preempt, hold_down, cuts, schedule):
+    """The heartbeat runs all the time, or (`cuts`) is lost with every port that is deafened."""
+    gateway = "10.0.0.254"
+    partner = {"gateways": dict.fromkeys(DEVICES, (gateway,))}
+    world, *hosts = pair((1, 101), DEVICES, partner=partner, preempt=preempt, hold_down=hold_down)
+    world.gateways = dict.fromkeys(DEVICES, gateway)
+    world.run(6)
+    deaf: set = set()
+    for pause, misfortune in schedule:
+        strike(world, misfortune, deaf)
+        world.silent = deaf | ({(name, "sync") for name, _ in deaf} if cuts else set())
+        world.run(pause)
+    calm(world)
+    world.silent = set()
+    world.run(12)
+    for device in DEVICES:
+        able = [host for host in hosts if host.alive and host.links[device] and host.settings.enabled]
+        assert len(world.masters(device)) == min(1, len(able))
+        for host in able:
+            owned = {address for on, address in host.owned if on == device}
+            assert owned == ({"10.0.0.100"} if host.state(device) is State.MASTER else set())
+    if len(able) == 2 and all(all(host.links.values()) for host in hosts):
+        assert not any("split brain" in text for host in hosts for text in host.node.problems(world.now))
