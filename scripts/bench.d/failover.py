@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """What traffic notices when the master loses power: Gemel, keepalived, ucarp, on the same wires with the same probe.
 
-    sudo .venv/bin/python scripts/bench.d/failover.py [--cuts N] [--only WORD]        default 5 cuts each
+    sudo .venv/bin/python scripts/bench.d/failover.py [--cuts N] [--only WORD] [--port-dies]      default 5 cuts each
 
 Outage of a 1 kHz UDP flow from the LAN client through NAT to the WAN server, median and worst of N power cuts, in ms.
 The peers get their states by conntrackd with direct injection, and rules of the recipe's NAT written by hand. What is
 not installed is left out. It works in labs of its own.
 
-keepalived's figure can be shorter than its timers allow: a BACKUP's macvlan is up and not deaf to the virtual MAC, so
-it may forward what the switch floods once the dead port is gone.
+The switch does not notice the cut, as where there is another one in between. With --port-dies its port goes down and it
+forgets who was behind it; then figures can be shorter than a product's timers allow: it floods, and a keepalived in
+BACKUP, whose macvlan is up and not deaf to the virtual MAC, forwards what it was not asked for.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -92,19 +95,29 @@ class Cluster:
     def again(self, lab: Lab) -> None:
         raise NotImplementedError
 
+    def before(self, lab: Lab, number: int) -> None:
+        """What happens just before a cut."""
+        time.sleep(0.5 + number * 0.137 % 1)  # anywhere between two adverts
+
 
 class Gemel(Cluster):
-    """The recipe's cluster; with `commands` typed on fw1 and fw2 afterwards."""
+    """The recipe's cluster; then `commands` are typed on fw1 and fw2, and each virtual IP gets the options `vips`."""
 
-    def __init__(self, name: str, commands: str = "") -> None:
+    def __init__(self, name: str, commands: str = "", vips: str = "") -> None:
         super().__init__(name)
         self._commands = commands
+        self._vips = vips
 
     def up(self, lab: Lab) -> None:
         recipe.carry_out(lab)
         for line in filter(None, map(str.strip, self._commands.splitlines())):
             for node in NODES:
                 recipe.type_in(lab, node, line)
+        if self._vips:
+            for vip in lab.cli_json("fw1", "vip", "list")["values"]["items"]:
+                recipe.type_in(lab, "fw1", f"gemel vip set {vip['id']} {self._vips}")
+            recipe.type_in(lab, "fw1", "gemel apply")
+            lab.wait(lambda: lab.cli_json("fw1", "status")["config_sync"]["status"] == "in sync", "the peer", 30)
         self._settle(lab)
 
     def again(self, lab: Lab) -> None:
@@ -117,6 +130,42 @@ class Gemel(Cluster):
         lab.wait(lambda: lab.cli_json("fw2", "status")["fast_detection"]["phase"] == "armed", "the detector", 30)
         lab.wait(lambda: lab.cli_json("fw2", "status")["state_sync"]["in_sync"], "the states", 30)
         time.sleep(1)
+
+
+class Applying(Gemel):
+    """The same, while the survivor applies 10,000 rules: those that it has not, or the other way round."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._takes = 0.0
+
+    def up(self, lab: Lab) -> None:
+        super().up(lab)
+        whole = json.loads(lab.cli("fw2", "export", "--json"))
+        rules = whole["areas"]["rules"]["items"]
+        for number in range(10_000):
+            rules.append(
+                {
+                    "id": f"bench{number}", "interface": ("wan", "lan")[number % 2], "protocol": "tcp",
+                    "source": f"10.{number >> 8}.{number & 255}.0/24", "destination": "any",
+                    "destination_port": str(1 + number), "description": f"rule {number}",
+                }
+            )  # fmt: skip
+        write(lab, "fw2", "big.json", json.dumps(whole))
+        began = time.monotonic()
+        lab.cli("fw2", "import", "/run/big.json", timeout=120)
+        self._takes = time.monotonic() - began
+        self.again_without_power(lab)
+
+    def again_without_power(self, lab: Lab) -> None:
+        """The primary's next push brings the survivor's few rules back."""
+        recipe.type_in(lab, "fw1", "gemel sync")
+        lab.wait(lambda: len(lab.cli_json("fw2", "rule", "list", "--running")["values"]["items"]) < 100, "the push", 60)
+        self._settle(lab)
+
+    def before(self, lab: Lab, number: int) -> None:
+        lab.start("fw2", "gemel", "import", "/run/big.json", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(self._takes * (0.3 + number * 0.137 % 0.6))  # anywhere in it
 
 
 class Stranger(Cluster):
@@ -196,7 +245,8 @@ def ucarp(lab: Lab, node: str, _folder: str) -> None:
 
 CLUSTERS = (
     Gemel("Gemel, the recipe's settings (base 1, skew 1 / 101)"),
-    Gemel("Gemel, heartbeat every 10 ms", "gemel ha set --heartbeat-interval 10"),
+    Applying("Gemel, the same, 10,000 rules being applied"),
+    Gemel("Gemel, base 0, skew 1 / 2", vips="--base 0 --skew 1"),
     Stranger("keepalived, adverts every 1 s", keepalived(1), 4, "keepalived"),
     Stranger("keepalived, adverts every 0.1 s", keepalived(0.1), 2, "keepalived"),
     Stranger("keepalived, adverts every 0.01 s", keepalived(0.01), 2, "keepalived"),
@@ -204,7 +254,7 @@ CLUSTERS = (
 )
 
 
-def measured(cluster: Cluster, cuts: int) -> list[float]:
+def measured(cluster: Cluster, cuts: int, port_dies: bool) -> list[float]:
     """The outage of each power cut, in ms."""
     lab = Lab(TAG)
     lab.up(owner=os.getpid())
@@ -216,8 +266,8 @@ def measured(cluster: Cluster, cuts: int) -> list[float]:
                 if number:
                     cluster.again(lab)
                 traffic.window()
-                time.sleep(0.5 + number * 0.137 % 1)  # anywhere between two adverts
-                lab.power_off("fw1")
+                cluster.before(lab, number)
+                lab.power_off("fw1", carrier=not port_dies)
                 time.sleep(cluster.slowest + AFTER)
                 found.append(traffic.window().flow.outage_ms)
         return found
@@ -228,6 +278,7 @@ def measured(cluster: Cluster, cuts: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cuts", type=int, default=5, help="power cuts of each")
+    parser.add_argument("--port-dies", action="store_true", help="the switch notices each cut")
     parser.add_argument("--only", default="", help="those with this word in their name")
     chosen = parser.parse_args()
     print(f"{'outage after a power cut, ms':54} median  worst   cuts")
@@ -237,7 +288,7 @@ def main() -> None:
         if cluster.missing:
             print(f"{cluster.name:54} {', '.join(cluster.missing)} not installed")
             continue
-        found = measured(cluster, chosen.cuts)
+        found = measured(cluster, chosen.cuts, chosen.port_dies)
         print(f"{cluster.name:54} {statistics.median(found):6.0f} {max(found):6.0f} {len(found):6}", flush=True)
 
 

@@ -137,11 +137,12 @@ class Lab(Commands):
 
     # -- power ------------------------------------------------------------------------------------------------------
 
-    def power_off(self, node: str) -> None:
-        """Wires dead and every process killed in the same instant. What was not yet on disk is lost."""
+    def power_off(self, node: str, carrier: bool = False) -> None:
+        """Wires dead and every process killed in the same instant. What was not yet on disk is lost. `carrier`: the
+        switch does not notice (`Wiring.cut`)."""
         with self.folder.locked():
             init = self._init(node)
-            self._wiring.cut(node, self.devices(node))
+            self._wiring.cut(node, self.devices(node), carrier)
             namespace.send(init, signal.SIGKILL)
             namespace.kill(namespace.pids(f"{self.name}-{node}"))
 

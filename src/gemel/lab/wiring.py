@@ -59,14 +59,16 @@ class Wiring:
         for network, gateway in host.routes6:
             namespace.ip(inside, f"route add {network} via {gateway}")
 
-    def cut(self, machine: str, devices: list[str]) -> None:
-        """All its wires are dead, from one moment to the next.
+    def cut(self, machine: str, devices: list[str], carrier: bool = False) -> None:
+        """All its wires are dead, from one moment to the next. With `carrier` the switch itself does not notice, as
+        where there is another one in between: it keeps what it has learnt of who is where.
 
         Frames vanish first, all in one transaction of the switch: ports that go down one by one would let a dying
         node tell its peer of the first loss over the last wire, which no node without power can.
         """
         self._nft(DEAD_WIRES.format(machine=machine))
-        namespace.ip(self.switch, *(f"link set {machine}-{device} down" for device in devices))
+        if not carrier:
+            namespace.ip(self.switch, *(f"link set {machine}-{device} down" for device in devices))
 
     def remove(self, machine: str, devices: list[str]) -> None:
         """Pull the cards out, so that their names are free again."""
