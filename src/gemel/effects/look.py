@@ -41,6 +41,14 @@ def octets() -> dict[str, tuple[int, int]]:
     return found
 
 
+def state_count() -> int | None:
+    """How many states the kernel has now; None where it does not track connections yet."""
+    try:
+        return int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def rule_counters() -> dict[str, Count]:
     """Packets and bytes by rule id, or name of a built-in decision; empty while no firewall is loaded."""
     return read_counters(_said("nft", "list", "table", "inet", "gemel"))

@@ -17,7 +17,7 @@ from gemel.control.agent import NewsReport
 from gemel.control.door import Refused
 from gemel.core.event import ROLE, Event
 from gemel.effects.events import EventStore
-from gemel.effects.look import octets
+from gemel.effects.look import octets, state_count
 from gemel.facts.changes import ProblemWatch, RoleWatch, changes, significant
 from gemel.facts.samples import KEPT, Sample
 
@@ -185,8 +185,9 @@ class Observer:
 
     def _measure(self, status: Status) -> None:
         flows = self._flows or {}
+        states = state_count()
         sample = Sample(
-            time.monotonic(), octets(), flows.get("states", 0), (flows.get("sent", 0), flows.get("received", 0)),
+            time.monotonic(), octets(), flows.get("states", 0) if states is None else states, (flows.get("sent", 0), flows.get("received", 0)),
             status["state_sync"]["lag_ms"], _peer_states(status),
         )  # fmt: skip
         with self._changed:

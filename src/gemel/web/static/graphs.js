@@ -17,13 +17,13 @@
   const rate = (n) => `${count(n)}/s`;
   const ms = (n) => `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`;
 
-  // name -> its series: label, which figures, dashed or not; and how a value is said. Told apart by dashes as well as
+  // name -> how a value is said, the least top of its axis, and its series: label, which figures. Told apart by dashes as well as
   // by colour.
   const KINDS = {
-    traffic: { say: bits, series: (key) => [["In", (f) => eight(f.received?.[key])], ["Out", (f) => eight(f.sent?.[key])]] },
-    states: { say: count, series: () => [["States", (f) => f.states]] },
-    sync: { say: rate, series: () => [["Sent", (f) => f.out], ["Received", (f) => f.into]] },
-    lag: { say: ms, series: () => [["Lag", (f) => f.lag_ms]] },
+    traffic: { say: bits, least: 1000, series: (key) => [["In", (f) => eight(f.received?.[key])], ["Out", (f) => eight(f.sent?.[key])]] },
+    states: { say: count, least: 4, series: () => [["States", (f) => f.states]] },
+    sync: { say: rate, least: 4, series: () => [["Sent", (f) => f.out], ["Received", (f) => f.into]] },
+    lag: { say: ms, least: 1, series: () => [["Lag", (f) => f.lag_ms]] },
   };
 
   const style = (name, fallback) => getComputedStyle(document.documentElement).getPropertyValue(name).trim() || fallback;
@@ -80,7 +80,7 @@
       const end = this.data[0].at(-1) ?? Date.now() / 1000;
       this.plot = new uPlot({
         width: place.clientWidth, height: 160, cursor: { y: false, drag: { x: false, y: false } }, legend: { show: false }, padding: [10, 26, 0, 0],
-        scales: { x: { time: true, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 1)] } },
+        scales: { x: { time: true, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, this.kind.least)] } },
         axes: [
           { ...axis, space: 90, size: 28, values: (u, ticks) => ticks.map((t) => (end && time(t))) },
           { ...axis, size: 78, values: (u, ticks) => ticks.map((t) => this.kind.say(t)) },
