@@ -185,11 +185,11 @@ class Observer:
 
     def _measure(self, status: Status) -> None:
         flows = self._flows or {}
-        states = state_count()
-        sample = Sample(
-            time.monotonic(), octets(), flows.get("states", 0) if states is None else states, (flows.get("sent", 0), flows.get("received", 0)),
-            status["state_sync"]["lag_ms"], _peer_states(status),
-        )  # fmt: skip
+        counted = state_count()
+        states = flows.get("states", 0) if counted is None else counted
+        moved = flows.get("sent", 0), flows.get("received", 0)
+        lag = status["state_sync"]["lag_ms"]
+        sample = Sample(time.monotonic(), octets(), states, moved, lag, _peer_states(status))
         with self._changed:
             self._samples.append(sample)
 
