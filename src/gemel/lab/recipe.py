@@ -147,6 +147,26 @@ def _translation(lab: Commands) -> str:
     return f"the WAN server sees the LAN client as {WAN_VIP}; port {ISAKMP} stays {ISAKMP}"
 
 
+def pools(lab: Commands, node: str) -> list[dict[str, Any]]:
+    """DHCP failover by interface, as the node's `gemel status --json` tells of it."""
+    said = lab.cli_json(node, "status").get("dhcp") or {}
+    found: list[dict[str, Any]] = said.get("pools", [])
+    return found
+
+
+def is_normal(lab: Commands, node: str) -> bool:
+    """Whether DHCP failover stands on some interface, and is normal on both nodes, as this one sees it."""
+    states = [(p["my_state"], p["peer_state"]) for p in pools(lab, node)]
+    return bool(states) and set(states) == {("normal", "normal")}
+
+
+def _dhcp(lab: Commands) -> str:
+    for node in NODES:
+        lab.wait(partial(is_normal, lab, node), f"DHCP failover to be normal on {node}", PATIENCE)
+    answering = pools(lab, "fw1")[0]["serving"]
+    return f"both nodes say normal and normal; {'fw1' if answering == 'this node' else answering} answers"
+
+
 STEPS = (
     Step(
         "SYNC interface on both",
@@ -239,5 +259,16 @@ STEPS = (
             """,
         },
         _translation,
+    ),
+    Step(
+        "DHCP and DNS on the LAN VIP",
+        {
+            "fw1": """
+                gemel dhcp add lan --enable --range-from 192.168.1.100 --range-to 192.168.1.199 \
+                    --dns-servers 192.168.1.1 --gateway 192.168.1.1 --failover-peer-ip 192.168.1.3
+                gemel dns set --enable
+            """,
+        },
+        _dhcp,
     ),
 )
