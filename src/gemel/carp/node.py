@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gemel.carp.demotion import Demotion
-from gemel.carp.diagnosis import explain_digest
 from gemel.carp.events import (
     AWAITING_READY,
     AWAITING_STATES,
@@ -49,15 +48,15 @@ from gemel.carp.events import (
     TimePassed,
     Waived,
 )
+from gemel.carp.hearing import Hearing
 from gemel.carp.ledger import Ledger
 from gemel.carp.machine import NEVER, TOGETHER, Machine
 from gemel.carp.pair import Pair
 from gemel.carp.peer import Peer
 from gemel.carp.port import Port
 from gemel.carp.responder import Responder
-from gemel.carp.settings import Settings, Vhid
+from gemel.carp.settings import Settings
 from gemel.carp.table import Happening
-from gemel.carp.wire import Fault, Received, read_packet
 
 WHOLE: Final = 240  # a demotion that no configured skew outbids
 LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and its claim
@@ -71,7 +70,6 @@ IN_VAIN = {
     "CARP all the same. See `gemel status`",
 }
 _USUAL = (Heard, BeatHeard, NeighbourHeard, HealthTold)
-PROBLEM_LASTS = 10.0  # seconds after it was last seen, at base 1 and 2
 
 
 class Node:
@@ -85,13 +83,12 @@ class Node:
         self._pair = Pair(self.machines, self.ledger)
         self._ports: defaultdict[str, Port] = defaultdict(Port)
         self._responder = Responder(self.machines, self._ports)
-        self._far: dict[str, frozenset[int]] = {}
+        self._hearing = Hearing(self.machines, self.ledger, self._pair)
         self.demotion = Demotion()
         self._amount = 0
         self._stopping = False
         self._role: bool | None = None
         self._flush_until = self._renew_at = NEVER
-        self._diagnosed_at = -NEVER
         self._due = NEVER
         self._handlers: dict[type, Callable[[Any, float], list[Action]]] = {
             Started: self._started,
@@ -152,38 +149,14 @@ class Node:
         return actions + self._settle(now)
 
     def _heard(self, event: Heard, now: float) -> list[Action]:
-        received = read_packet(event.packet, self._far.get(event.device, ()))
-        if isinstance(received, Fault):
-            self.ledger.counters[received] += 1
+        found = self._hearing.take(event, now)
+        if found is None:
             return []
-        machine = self.machines.get((event.device, received.advert.vhid))
-        if machine is None:
-            self.ledger.counters[Fault.UNKNOWN_VHID] += 1
-            return []
-        if not machine.speech.accepts(received.advert, now):
-            self.ledger.counters[Fault.DIGEST] += 1
-            self._unauthenticated(machine.config, received, now)
-            return []
-        if refused := self._not_the_masters(machine, received, now):
-            self.ledger.counters[refused] += 1
-            return []
-        self.ledger.counters["adverts accepted"] += 1
+        machine, received = found
         actions = machine.hear(received, now)
         # A deadline that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
         self._due = min(self._due, machine.deadline())
         return actions
-
-    def _not_the_masters(self, machine: Machine, received: Received, now: float) -> Fault | None:
-        """Authentic, and still nothing that a master has said just now: an echo or a recording."""
-        speech, source = machine.speech, received.source
-        known = self._pair.is_peers(machine.config.interface, source)
-        if speech.is_from_own_address(received):
-            if speech.is_own(received):
-                return Fault.REFLECTED
-            self._twin(machine.config, source, now)
-            # The other one of a pair says that it has other addresses: a recording of a former life of this node.
-            return Fault.REFLECTED if self.peer is not None and not known else None
-        return Fault.REPLAYED if known and speech.is_replayed(received.advert) else None
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
         port = self._ports[event.device]
@@ -304,11 +277,7 @@ class Node:
             else:
                 actions += machine.reconfigure(config, now)
             machine.preempt = self.settings.preempt
-        devices = {one.device for one in self.settings.vhids}
-        self._far = {
-            device: frozenset(o.vhid for o in self.settings.vhids if o.device == device and (o.peer or o.peer6))
-            for device in devices
-        }
+        self._hearing.arrange(self.settings)
         self._responder.arrange(self.settings.proxies)
         # An address may have moved from one VHID to another: off comes before on.
         self._nonce += 1
@@ -395,21 +364,3 @@ class Node:
 
     def _is_master(self) -> bool:
         return any(machine.state is State.MASTER for machine in self.machines.values())
-
-    # ----------------------------------------------------------------------------------------------------- problems
-
-    def _unauthenticated(self, config: Vhid, received: Received, now: float) -> None:
-        key = (config.device, config.vhid, received.source)
-        until = now + max(PROBLEM_LASTS, 4.0 * config.advbase)
-        if self.ledger.knows(key, now):
-            self.ledger.keep(key, until)
-        elif now - self._diagnosed_at >= 1.0:  # the search costs milliseconds, and anybody can send a wrong digest
-            self._diagnosed_at = now
-            elsewhere = [a for one in self.settings.vhids if one.device == config.device for a in one.addresses]
-            why = explain_digest(config, received.advert, elsewhere)
-            whose = f"vhid {config.vhid} on {config.interface}: adverts from {received.source}"
-            self.ledger.complain(key, f"{whose} do not authenticate: {why}", now, until)
-
-    def _twin(self, config: Vhid, source: str, now: float) -> None:
-        text = f"vhid {config.vhid} on {config.interface}: another node sends from this node's own {source}"
-        self.ledger.complain((config.device, config.vhid, "twin"), text, now, now + PROBLEM_LASTS)
