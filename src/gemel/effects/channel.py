@@ -4,6 +4,7 @@ Each side's context trusts one certificate only, the peer's; on top of that the 
 Validity dates do not count: the certificate is pinned, and a firewall's clock may be wrong after a cold start.
 """
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -12,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-TCP_SYNCNT, TCP_USER_TIMEOUT = 7, 18
+TCP_THIN_LINEAR_TIMEOUTS, TCP_USER_TIMEOUT, TCP_RTO_MAX_MS = 16, 18, 44
+RETRY_AFTER = 1000  # ms; the kernel takes no less
 DEAD_AFTER = 6000  # ms of unanswered segments; a saturated link of 64 kbit/s needs some seconds for one
 READ = 1 << 16
 READS_AT_ONCE = 32  # records of 16 KiB before others have their turn
@@ -94,6 +96,7 @@ class Channel:
                                      (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
                                      (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)):
             s.setsockopt(level, option, value)
+        self._hurry(s)
         try:
             if connecting_to:
                 s.connect(connecting_to)
@@ -102,6 +105,16 @@ class Channel:
             pass
         except OSError as error:
             self._fail(error)
+
+    @staticmethod
+    def _hurry(s: socket.socket) -> None:
+        """A link that was saturated for a while and is free again must be used at once: without an exponential timer,
+        and with a congestion control that asks for more soon (BBR goes on at the old pace for long)."""
+        for option, value in ((TCP_THIN_LINEAR_TIMEOUTS, 1), (TCP_RTO_MAX_MS, RETRY_AFTER)):
+            with contextlib.suppress(OSError):  # the second one since Linux 6.15
+                s.setsockopt(socket.IPPROTO_TCP, option, value)
+        with contextlib.suppress(OSError):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
 
     def fileno(self) -> int:
         """For poll; -1 when closed."""
