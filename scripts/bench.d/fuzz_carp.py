@@ -17,11 +17,11 @@ from gemel.carp.events import Heard, LinkChanged, Report, Started, State, TimePa
 from gemel.carp.node import Node
 from gemel.carp.settings import Settings, Vhid
 
-ONE = Vhid("wan", "wan", 7, 1, 100, "secret", ("10.0.0.100", "2001:db8::100"), "10.0.0.1")
+ONE = Vhid("wan", "wan", 7, 1, 0, "secret", ("10.0.0.100", "2001:db8::100"), "10.0.0.1")
 
 
 def node(state: State) -> tuple[Node, float]:
-    made = Node(Settings((ONE,)), 1000.0, 77)
+    made = Node(Settings((ONE,), preempt=False), 1000.0, 77)
     made.handle(Started(), 1000.0)
     made.handle(LinkChanged("wan", True, b"\2\0\0\0\0\1"), 1000.0)
     if state is State.MASTER:
@@ -54,7 +54,7 @@ def main() -> None:
     chance, causes, tried = random.Random(seed), Counter[str](), 0
     digest = wire.Seal(ONE.password, 7, ONE.addresses).digest(5)
     heads = [wire.advert_head(source, bytes(6))[14:] for source in ("10.0.0.9", "fe80::9")]
-    goods = [head + wire.encode(7, 1, 100, 5, digest) for head in heads]
+    goods = [head + wire.encode(7, 1, 200, 5, digest) for head in heads]
     nodes = {state: node(state) for state in (State.BACKUP, State.MASTER)}
     print(f"seed {seed}", flush=True)
     until = time.monotonic() + seconds
