@@ -188,6 +188,23 @@ def test_setup_outbound_nat(desk: Desk) -> None:
     assert there.field("Hybrid Outbound NAT").is_checked()
 
 
+def test_setup_dhcp(desk: Desk) -> None:
+    admin = desk.primary.go("Services", "DHCP Server", "LAN")
+    admin.press("Add")
+    admin.check("Enable DHCP server")
+    for label, text in (
+        ("Range from", "192.168.1.100"), ("Range to", "192.168.1.199"), ("DNS servers", "192.168.1.1"),
+        ("Gateway", "192.168.1.1"), ("Failover Peer IP", "192.168.1.3"),
+    ):  # fmt: skip
+        admin.enter(label, text)
+    admin.press("Save")
+    admin.sees("Saved and applied")
+    for page in (desk.primary, desk.secondary):
+        page.go("Status", "DHCP Leases")
+        page.wait(lambda page=page: _again(page).table()[0][1:4:2] == ["normal", "normal"], "normal, and normal")
+    desk.primary.screenshot("status-dhcp-leases")
+
+
 def test_the_lan_client_leaves_by_the_wan_vip(desk: Desk) -> None:
     with Server(desk.lab, seconds=60) as server:
         assert server.source_of(UDP_PORT, 40_000).startswith(f"{WAN_VIP}:")
