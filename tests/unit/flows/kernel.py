@@ -101,6 +101,7 @@ class Table:
 
     states: dict[Tuple, State] = field(default_factory=dict)
     events: deque[bytes] = field(default_factory=deque)
+    written: set[Tuple] = field(default_factory=set)  # what requests have created or updated
     expectations: list[tuple[int, dict[int, bytes]]] = field(default_factory=list)  # what was asked about them
 
     # what packets do
@@ -183,6 +184,7 @@ class Table:
         return 0
 
     def _filled(self, state: State, given: dict[int, bytes]) -> State:
+        self.written.add(state.orig)
         state = replace(state, timeout=BE32.unpack(given[7])[0])
         if 8 in given:
             state = replace(state, mark=BE32.unpack(given[8])[0])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gemel.flows import sender
 from gemel.flows.attributes import NESTED, attribute
+from gemel.flows.injection import LEASE
 from gemel.flows.rounds import ANNOUNCE, COMPARE
 from gemel.flows.wire import Hello, Welcome, encode
 from tests.unit.flows.kernel import TCP, UDP, Pair, State, flow, ip, message
@@ -251,6 +252,24 @@ def test_versions_that_do_not_meet_are_refused_in_words():
     pair.b.sender.heard(pair.a.receiver.data_to_send(), 0.0)
     assert pair.b.sender.refusal and "upgrade the older one" in pair.b.sender.refusal
     assert pair.a.receiver.peer is None
+
+
+def test_no_copy_lapses_while_its_flow_lives_for_an_hour():
+    """Packets refresh the master's states and nobody says so; a copy lives as long as it was last told to."""
+    pair = joined()
+    flows = [replace(flow(i, UDP), timeout=30) for i in range(4)] + [replace(flow(9), timeout=432000, tcp=3)]
+    for state in flows:
+        pair.a.table.new(state)
+    pair.settle(4)
+    ends = {}
+    for _ in range(3600):
+        for orig in pair.b.table.written:
+            ends[orig] = pair.now + pair.b.table.states[orig].timeout
+        pair.b.table.written.clear()
+        pair.now += 1.0
+        pair.settle(2)
+        assert all(ends[state.orig] > pair.now for state in flows)
+    assert len(ends) == len(flows) and min(ends.values()) < pair.now + LEASE + 1
 
 
 def test_differences_are_found_and_mended():

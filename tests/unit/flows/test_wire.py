@@ -10,9 +10,12 @@ from gemel.flows.wire import (
     Ack,
     Batch,
     BulkEnd,
+    BulkPart,
     BulkStart,
     Creators,
     Decoder,
+    Digest,
+    DigestAsk,
     Hello,
     Malformed,
     Ping,
@@ -29,7 +32,11 @@ FRAMES = st.one_of(
     st.builds(Hello, U8, U8, st.booleans(), U32, U64, NONCE), st.builds(Welcome, U8, U32, U64, NONCE),
     st.builds(Refusal, st.text(max_size=100)), st.builds(Batch, U32, U32, st.binary()), st.builds(Ack, U32),
     st.builds(Ping, U32), st.builds(BulkStart, U32, U32, U8), st.builds(BulkEnd, U32, U32, U8),
-    st.builds(Creators, U32, st.lists(st.binary(max_size=255)).map(tuple)))
+    st.builds(Creators, U32, st.lists(st.binary(max_size=255)).map(tuple)),
+    st.builds(DigestAsk, U32, st.integers(0, 16)),
+    st.builds(BulkPart, U32, st.integers(0, 16), st.lists(U32).map(tuple)),
+    st.integers(0, 6).flatmap(lambda bits: st.builds(Digest, U32, st.just(bits), U32, st.sampled_from([0, 8 << bits])
+                                                     .flatmap(lambda n: st.binary(min_size=n, max_size=n)))))
 
 
 @given(st.lists(FRAMES), st.lists(st.integers(1, 40), min_size=1))
@@ -74,3 +81,11 @@ def test_later_versions_may_append_fields():
     longer = encode(Welcome(2, 7, 9, bytes(16)))
     longer = struct.pack("!IB", len(longer) - 5 + 3, Welcome.KIND) + longer[5:] + b"new"
     assert Decoder().feed(longer) == [Welcome(2, 7, 9, bytes(16))]
+
+
+@pytest.mark.parametrize("payload", [
+    struct.pack("!IB", 1, 17), struct.pack("!IBI", 1, 8, 5) + bytes(2047), struct.pack("!IBI", 1, 40, 5)])
+def test_sums_that_do_not_fit_their_number_are_malformed(payload):
+    kind = DigestAsk.KIND if len(payload) == 5 else Digest.KIND
+    with pytest.raises(Malformed):
+        Decoder().feed(struct.pack("!IB", len(payload), kind) + payload)
