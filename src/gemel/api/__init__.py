@@ -6,6 +6,9 @@ meanwhile, 422 a value that will not do; the body says which field and why (`rep
 
     curl -k https://NODE/api/v1/login -d '{"username": "admin", "password": "…"}'      ->  {"token": "…", …}
     curl -k https://NODE/api/v1/rules -H "Authorization: Bearer …"
+    curl -k https://NODE/api/v1/rules -H "X-API-Key: $(gemel key add --name reading)"
+
+The description says nothing that is not so: `tests/unit/api/samples` makes calls of it for every route.
 
 A new area's routes follow from its line in ``areas.every.AREAS``.
 """
