@@ -83,7 +83,7 @@ def test_from_a_model_to_its_pages() -> None:
     browser = Browser(Starlette(routes=site.routes(AreaPages(BELLS).pages())), {COOKIE: "token"}, csrf_token("token"))
     address = place("bells")
     assert (address, title("bells", "Bells")) == ("/services/bells", ("Services", "Bells"))
-    assert "There is nothing here yet. What rings." in browser.get(address).words
+    assert "There is nothing here yet. Click Add to make the first. What rings." in browser.get(address).words
     form = browser.get(f"{address}/new")
     for word in ("Where", "Tune", "How it sounds.", "Times", "Guests", "One per line.", "Door code", "Random password"):
         assert word in form.words
