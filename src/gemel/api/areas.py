@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api import separators
 from gemel.api.asking import Asker, SessionOf, answered, body_of
 from gemel.api.replies import Changed, NotThere, Stale, errors
 from gemel.areas.every import AREAS
@@ -39,6 +40,8 @@ def add(api: FastAPI, ask: Ask, session_of: SessionOf, areas: Iterable[Area[Any]
             continue
         routes = _Routes(area, ask, session_of)
         routes.add_own(api)
+        if "separators" in area.model.model_fields:
+            separators.add(api, ask, session_of, area)
         if area.item is not None:
             routes.add_items(api)
 
@@ -156,7 +159,8 @@ def _change(to: Asker, order: EditOrder, apply: bool) -> ChangedAnswer:
 def _page(to: Asker, asked: List) -> dict[str, Any]:
     found = to(asked)
     items = [{**item, "etag": found.etags[item["id"]]} for item in found.items]
-    return {"items": items, "words": found.words, "total": found.total, "matched": found.matched}
+    lines = list(found.separators)
+    return {"items": items, "separators": lines, "words": found.words, "total": found.total, "matched": found.matched}
 
 
 def _etag(request: Request) -> str:
@@ -194,7 +198,7 @@ def _shown_schema(model: type[Model]) -> dict[str, Any]:
     schema = model.model_json_schema()
     hidden = {n for n, info in model.model_fields.items() if is_marked(info, "secret")}
     properties = {
-        k: ({"type": "string", "title": v.get("title", k), "description": "(hidden) where set"} if k in hidden else v)
+        k: (_hidden(k, v) if k in hidden else v)
         for k, v in schema["properties"].items()
         if k != "items"
     }
@@ -202,10 +206,16 @@ def _shown_schema(model: type[Model]) -> dict[str, Any]:
     return {"type": "object", "title": schema["title"], "properties": properties}
 
 
+def _hidden(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    kinds = ["string", "array"] if schema.get("type") == "array" else "string"  # an empty list has nothing to hide
+    return {"type": kinds, "title": schema.get("title", name), "description": "(hidden) where set"}
+
+
 def _page_schema(item: dict[str, Any]) -> dict[str, Any]:
     words = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}}}
     properties = {
         "items": {"type": "array", "items": item}, "words": words,
+        "separators": {"type": "array", "items": separators.schema()},
         "total": {"type": "integer"}, "matched": {"type": "integer"},
     }  # fmt: skip
     return {"type": "object", "properties": properties, "required": list(properties)}

@@ -27,7 +27,7 @@ NOT_FOR_REST = {
     ask.AskFrame: "the frame of pages", ask.AskChoices: "the drop-downs of pages", ask.News: "GET /events",
     ask.RolesChanged: "carpd's", ask.SetupCode: "the console's", ask.LoginCode: "POST /login takes both at once",
     ask.AskRuns: "the list on the pages", ask.AskSources: "the drop-downs of pages",
-    ask.Complete: "completes what one types on pages",
+    ask.Complete: "completes what one types on pages", ask.RuleHits: "GET /facts/rules has all of them",
 }  # fmt: skip
 """Questions to the agent that REST does not put, and why."""
 
@@ -36,6 +36,8 @@ NOT_FOR_REST = {
 def there(tmp_path: Path) -> tuple[Agent, Any]:
     agent, application = node(tmp_path)
     agent.change("aliases", "add", apply=True, name="web", type="host", entries=["192.0.2.1"])
+    for area in ("rules", "outbound_nat", "port_forwards"):
+        agent.change(area, "add", "separator", apply=True, title="A line")
     agent(ask.MakeKey("reading", "read-only", username="boss"))
     return agent, application
 
@@ -50,6 +52,8 @@ def address(call: Call, agent: Agent) -> str:
     """Where something is, if there is anything of the kind."""
     names = {area.name for area in AREAS}
     items = getattr(agent.desk.config.named(call.area), "items", ()) if call.area in names else ()
+    if "/separators" in call.path:
+        items = agent.desk.config.named(call.area).separators  # type: ignore[attr-defined]
     return call.at(id=items[0].id if items else "nobody", number="1", key="reading")
 
 
