@@ -9,8 +9,12 @@ Glossary
     listing     a dump of the kernel's whole table
     batch       events in one frame, with one sequence number and one acknowledgement
     bulk        the whole table, sent to a peer that joins; states it does not name are gone
+    digest      sums of a table, by which the master finds what differs on the peer; a *part* is told again
+    expectation what a helper (FTP, SIP) waits for: a connection that belongs to another one
     creator     Filter Host ID of the node on which a state began
     ledger      what the peer told us: key -> creator. A state that is not in it began here
     lease       the least lifetime that a copy gets; live states are announced again well before it ends
+    outbox      what waits for the peer, one message for each state
+    round       a listing and what it is for: bulk, part, digest, announcement
     role        True: MASTER of at least one VHID, False: of none, None: there is no VHID
 """
