@@ -141,7 +141,7 @@ class Engine:
     def work(self, now: float) -> None:
         """Everything that time or an earlier step has made due."""
         self._look_after_streams(now)
-        if keys := self.sender.lookups(now):
+        if keys := self.sender.intake.lookups(now):
             answers = self._table.exchange([get(key, i) for i, key in enumerate(keys)])
             self.sender.looked_up([answer.message for answer in answers if answer.message], now)
         self.sender.handle_timer(now)

@@ -87,6 +87,15 @@ class Ledger:
             del self.entries[key]
         return len(gone)
 
+    def by_creator(self, but: int) -> dict[int, list[bytes]]:
+        """Host id -> keys of the states that it created, without those of one host."""
+        found: dict[int, list[bytes]] = {}
+        for key in self.entries:
+            creator = self.creator(key)
+            if creator != but and len(key) < 256:
+                found.setdefault(creator, []).append(key)
+        return found
+
     def count(self, states: int) -> dict[int, int]:
         """Host id -> number of states, of `states` in the kernel's table."""
         numbers = [0] * HOSTS

@@ -20,7 +20,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.waiting: dict[bytes, bytes] = {}
-        self.counters = {"coalesced": 0, "not understood": 0}
+        self.coalesced = 0
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -31,7 +31,7 @@ class Outbox:
         if before is None:
             self.waiting[key] = event
             return
-        self.counters["coalesced"] += 1
+        self.coalesced += 1
         self.waiting[key] = self._joined(before, event)
 
     def ended(self, key: bytes, event: bytes, told: bool) -> None:
@@ -67,5 +67,4 @@ class Outbox:
                 return end + (merge(before[len(end):], event) if len(before) > len(end) else event)
             return merge(before, event)
         except Malformed:
-            self.counters["not understood"] += 1
             return event

@@ -13,14 +13,14 @@ Whose word counts:
                                         never ends a flow
 """
 
-import struct
 from collections.abc import Iterable, Sequence
 
 from gemel.flows.attributes import Malformed
-from gemel.flows.ctnetlink import ASSURED, MARK_HEAD, NO_SYNC, expectation_key, expecting_key, key_of, parts, stays_here
+from gemel.flows.ctnetlink import key_of, parts, stays_here
+from gemel.flows.intake import COALESCE, Intake
 from gemel.flows.ledger import Ledger
 from gemel.flows.local import Local
-from gemel.flows.outbox import CREATES, ENDED, MOST, Outbox
+from gemel.flows.outbox import MOST, Outbox
 from gemel.flows.rounds import Rounds
 from gemel.flows.window import Window
 from gemel.flows.wire import (
@@ -43,43 +43,35 @@ from gemel.flows.wire import (
     encode,
 )
 
-COALESCE = 0.002  # s an event waits for others; also the least distance of two flushes
-MANY = 16  # events that came together need not wait for more
 PING = 1.0  # s without a batch
 LARGEST_BATCH = 256  # states
 TYPICAL = 200  # bytes of a state's message
 ENOUGH_WAITING = 4_000  # states; a listing waits above that
-
-_ID_HEAD = struct.pack("=HH", 8, 12)
-_U16 = struct.Struct("=H").unpack_from
 
 
 class Sender:
     """One direction: from this node's table to the peer's. Times are monotonic seconds."""
 
     def __init__(self, host: int, epoch: int, ledger: Ledger, local: Local, little_endian: bool = True) -> None:
-        self.host, self.ledger, self.local = host, ledger, local
-        self.role: bool | None = None
+        self.host, self.ledger = host, ledger
         self.peer: Welcome | None = None
         self.refusal: str | None = None
         self.sent = 0
         self.table_size = 0  # states in the kernel, as the caller last saw it
         self.rounds = Rounds(self._put)
-        self._counters = {"batches": 0, "local": 0, "ends kept back": 0, "overruns": 0, "pending dropped": 0,
-                          "announced": 0, "not understood": 0, "expectations": 0}
+        self._counters = {"batches": 0, "overruns": 0, "pending dropped": 0, "announced": 0}
         self._epoch, self._little_endian = epoch, little_endian
         self._decoder = Decoder()
         self._sequence = 0
         self._tickets: dict[int, int | None] = {}
         self._next_ticket = 0
-        self._outbox = Outbox()
-        self._lookups: dict[bytes, None] = {}
-        self._lookup_at = 0.0
+        self.outbox = Outbox()
+        self.intake = Intake(ledger, local, self.outbox, self.rounds)
         self._reset()
 
     def _reset(self) -> None:
-        self._outbox.clear()
-        self._lookups.clear()
+        self.outbox.clear()
+        self.intake.reset()
         self.rounds.reset()
         self._window = Window()
         self._out: list[bytes] = []
@@ -88,9 +80,28 @@ class Sender:
         self._ping_at = 0.0
 
     @property
+    def role(self) -> bool | None:
+        """Whether this node is MASTER; None: there are no roles."""
+        return self.intake.role
+
+    @role.setter
+    def role(self, role: bool | None) -> None:
+        self.intake.role = role
+
+    @property
+    def local(self) -> Local:
+        """Which states stay here."""
+        return self.intake.local
+
+    @local.setter
+    def local(self, local: Local) -> None:
+        self.intake.local = local
+
+    @property
     def counters(self) -> dict[str, int]:
         """What happened, counted."""
-        return {**self._counters, **self._outbox.counters, "bulks": self.rounds.bulks, "repairs": self.rounds.parts}
+        return {**self._counters, **self.intake.counters, "coalesced": self.outbox.coalesced,
+                "bulks": self.rounds.bulks, "repairs": self.rounds.parts}
 
     @property
     def bulk_done(self) -> bool:
@@ -105,7 +116,7 @@ class Sender:
     @property
     def waiting(self) -> int:
         """States that wait for the peer."""
-        return len(self._outbox)
+        return len(self.outbox)
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -131,7 +142,7 @@ class Sender:
             match frame:
                 case Ack(sequence):
                     self._window.acknowledged(sequence, now)
-                    if self._outbox and self._flush_at is None:
+                    if self.outbox and self._flush_at is None:
                         self._flush_at = now
                 case Welcome():
                     self.peer = frame
@@ -149,85 +160,14 @@ class Sender:
 
     def noticed(self, messages: Sequence[bytes], now: float) -> None:
         """Events of this kernel, in their order; our own injections are not among them."""
-        entries, local, waiting = self.ledger.entries, self.local, self._outbox.waiting
-        online = self.peer is not None
-        watched = self.ledger.fresh is not None or self.rounds.touched is not None
-        soon = len(messages) >= MANY
-        for m in messages:
-            try:
-                key, source, destination, _ = parts(m)
-            except Malformed:
-                self._odd(m, online, now)
-                continue
-            if local[source] or local[destination] or (m[-4] & NO_SYNC and m[-8:-4] == MARK_HEAD):
-                self._counters["local"] += 1
-                continue
-            if m[4] == ENDED:
-                self._ended(key, m, online)
-                continue
-            if watched and m[7] & CREATES:
-                self._began(key)
-            if key in entries:
-                self.ledger.adopt(key)
-            if not online:
-                continue
-            if key in waiting:
-                self._outbox.changed(key, m)
-            else:
-                waiting[key] = m
-            if not soon and _assured(m):
-                soon = True
-        if waiting:
+        soon = self.intake.noticed(messages, self.peer, now)
+        if self.outbox:
             self._due(now, soon)
 
-    def _began(self, key: bytes) -> None:
-        if self.ledger.fresh is not None and key not in self.ledger.entries:
-            self.ledger.fresh.add(key)
-        if self.rounds.touched:
-            self.rounds.touched.touch(key)
-
-    def _odd(self, m: bytes, online: bool, now: float) -> None:
-        """A message that is not about a state."""
-        try:
-            self._expected(m, online, now)
-        except Malformed:
-            self._counters["not understood"] += 1
-
-    def _ended(self, key: bytes, m: bytes, online: bool) -> None:
-        if self.rounds.touched:
-            self.rounds.touched.touch(key)
-        owned = self.role is True or (self.role is None and self.ledger.ours(key))
-        self.ledger.entries.pop(key, None)
-        if not owned:
-            self._counters["ends kept back"] += 1
-        self._outbox.ended(key, m, owned and online)
-
-    def _expected(self, m: bytes, online: bool, now: float) -> None:
-        """A helper (FTP, SIP) expects a connection, or does so no longer; the peer has to expect it, too."""
-        key = expectation_key(m)
-        if not (online and self.peer and self.peer.version >= WITH_DIGESTS):
-            return
-        self._counters["expectations"] += 1
-        if m[4] == ENDED:
-            self._outbox.ended(key, m, self.role is not False)
-        else:
-            self._outbox.changed(key, m)
-            self._lookups[expecting_key(m)] = None
-            self._lookup_at = now + COALESCE
-
-    def lookups(self, now: float) -> list[bytes]:
-        """Keys of states to ask the kernel for and hand to `looked_up`: where a helper has changed the length of what
-        was said, sequence numbers are adjusted from then on, and the kernel has no event for that."""
-        if not self._lookups or now < self._lookup_at:
-            return []
-        keys = list(self._lookups)
-        self._lookups.clear()
-        return keys
-
     def looked_up(self, messages: Iterable[bytes], now: float) -> None:
-        """The states that the kernel was asked for."""
+        """The states that `intake.lookups` asked for."""
         for m in messages:
-            self._outbox.changed(key_of(m), m)
+            self.outbox.changed(key_of(m), m)
         self._flush_at = now
 
     def overrun(self, now: float) -> None:
@@ -236,9 +176,9 @@ class Sender:
         self.resync(now, "the kernel dropped events")
 
     def _due(self, now: float, soon: bool) -> None:
-        if len(self._outbox) > MOST:
+        if len(self.outbox) > MOST:
             self._counters["pending dropped"] += 1
-            self._outbox.clear()
+            self.outbox.clear()
             self.rounds.abandon(now)
         elif soon:
             self._flush_at = max(now, self._flushed_at + COALESCE)
@@ -275,18 +215,12 @@ class Sender:
         elif rounds.due_comparison(now):
             self._flush(now)
             # What still waits is in our table and not in the peer's: no time to compare.
-            if self.role is True and self.peer.version >= WITH_DIGESTS and not self._outbox:
+            if self.role is True and self.peer.version >= WITH_DIGESTS and not self.outbox:
                 rounds.begin_comparison(now, self._window.slow)
 
     def _tell_creators(self) -> None:
         """We hold copies only. A master that forgot who created them (it was restarted) can learn it back."""
-        by_creator: dict[int, list[bytes]] = {}
-        peer = self.peer.host if self.peer else 0
-        for key in self.ledger.entries:
-            creator = self.ledger.creator(key)
-            if creator != peer and len(key) < 256:
-                by_creator.setdefault(creator, []).append(key)
-        for creator, keys in by_creator.items():
+        for creator, keys in self.ledger.by_creator(self.peer.host if self.peer else 0).items():
             for i in range(0, len(keys), LARGEST_BATCH):
                 self._put(Creators(creator, tuple(keys[i:i + LARGEST_BATCH])))
 
@@ -302,11 +236,11 @@ class Sender:
     @property
     def takes_listing(self) -> bool:
         """Whether there is room for more of it now."""
-        return len(self._outbox) < ENOUGH_WAITING
+        return len(self.outbox) < ENOUGH_WAITING
 
     def listed(self, messages: Sequence[bytes], now: float) -> None:
         """A piece of the dump."""
-        outbox, local, ledger, rounds = self._outbox, self.local, self.ledger, self.rounds
+        outbox, local, ledger, rounds = self.outbox, self.intake.local, self.ledger, self.rounds
         entries, wanted, reason = ledger.entries, rounds.reading, rounds.reason
         whole = self.role is True
         count = 0
@@ -314,7 +248,7 @@ class Sender:
             try:
                 key, source, destination, reply = parts(m)
             except Malformed:
-                self._odd(m, reason == "bulk", now)
+                self.intake.odd(m, self.peer if reason == "bulk" else None, now)
                 continue
             if entries:
                 ledger.seen(key)
@@ -332,7 +266,7 @@ class Sender:
 
     def listing_ended(self, now: float) -> None:
         """The dump is complete."""
-        self.rounds.listing_ended(len(self._outbox))
+        self.rounds.listing_ended(len(self.outbox))
         self._flush_at = now
 
     def listing_failed(self, now: float) -> None:
@@ -372,8 +306,7 @@ class Sender:
         if self.peer is None:
             return None
         soonest = min(self._ping_at, self.rounds.deadline())
-        if self._lookups:
-            soonest = min(soonest, self._lookup_at)
+        soonest = min(soonest, self.intake.lookup_at)
         return soonest if self._flush_at is None else min(soonest, self._flush_at)
 
     def stuck(self, now: float) -> bool:
@@ -414,7 +347,7 @@ class Sender:
         self._out.append(data)
 
     def _flush(self, now: float) -> None:
-        outbox, window = self._outbox, self._window
+        outbox, window = self.outbox, self._window
         while outbox and window.open:
             keys = outbox.take(max(1, min(LARGEST_BATCH, window.size // (4 * TYPICAL))))
             self._flushed_at, self._ping_at = now, now + PING
@@ -431,7 +364,7 @@ class Sender:
 
     def _send_batches(self, keys: list[bytes], now: float) -> None:
         """One batch for each creator among these states, in the order in which the first of each came up."""
-        waiting, entries = self._outbox.waiting, self.ledger.entries
+        waiting, entries = self.outbox.waiting, self.ledger.entries
         by_creator: dict[int, list[bytes]] = {}
         if entries:
             for key in keys:
@@ -443,10 +376,3 @@ class Sender:
             self._send(Batch(self._sequence, creator, b"".join(messages)), now)
         self.sent += len(keys)
         self._counters["batches"] += len(by_creator)
-
-
-def _assured(event: bytes) -> bool:
-    """Whether an event says that both ends have answered: the moment from which a flow would be missed."""
-    at = 20 + _U16(event, 20)[0]
-    at += _U16(event, at)[0]
-    return event[at:at + 4] == _ID_HEAD and bool(event[at + 15] & ASSURED)

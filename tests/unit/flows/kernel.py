@@ -234,7 +234,7 @@ class Node:
                 self.sender.listing_ended(now)
                 self.receiver.listing_ended()
         self.inject()
-        if keys := self.sender.lookups(now):
+        if keys := self.sender.intake.lookups(now):
             answers = self.table.exchange([get(key, i) for i, key in enumerate(keys)])
             self.sender.looked_up([answer.message for answer in answers if answer.message], now)
         if self.sender.rounds.wants_comparison:

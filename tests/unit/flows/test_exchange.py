@@ -228,7 +228,7 @@ def test_a_peer_that_takes_nothing_costs_bounded_memory(monkeypatch):
     for i in range(600):
         state = replace(flow(1), orig=replace(flow(1).orig, src=b"\x0a\0" + i.to_bytes(2, "big")))
         pair.a.sender.noticed([message(replace(state, reply=state.orig.inverse()))], pair.now)
-    assert len(pair.a.sender._outbox) <= 100
+    assert len(pair.a.sender.outbox) <= 100
     pair.a.table.new(flow(7))
     pair.settle()
     assert pair.b.table.facts() == pair.a.table.facts()
