@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Counter:
             caller.close()
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if _owner_of(writer.get_extra_info("peername")[1]) != 0:
+        if _owner_of(writer.get_extra_info("peername")[1]) != os.geteuid():
             writer.close()  # a stranger on this machine: leases are none of its business
             return
         self._callers.add(writer)
