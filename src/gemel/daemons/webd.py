@@ -10,6 +10,7 @@ certificates again; SIGTERM ends it after the requests that run.
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -38,6 +39,7 @@ REDIRECT_PORT = 80
 LOOK_EVERY = 2.0  # seconds between looks at the certificates' files
 AGENT_WITHIN = 170.0  # seconds for an answer: an Apply of 10,000 rules on a slow machine
 CONNECTIONS = 200
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # malloc.h
 
 log = logging.getLogger("webd")
 
@@ -53,6 +55,7 @@ class _Server(uvicorn.Server):
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM."""
     log_to_stderr("webd")
+    _give_memory_back()
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser("webd")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS:PORT")
@@ -65,6 +68,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("nothing to listen on: no LISTEN_FDS and no --listen")
     asyncio.run(_serve(secure, plain))
     return 0
+
+
+def _give_memory_back() -> None:
+    """Few heaps for many threads, and large texts always in pages of their own: else each thread that has once drawn a
+    form of 100,000 lines keeps its megabytes. mallopt(3)."""
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(M_ARENA_MAX, 2)
+    mallopt(M_MMAP_THRESHOLD, 256 << 10)
 
 
 async def _serve(secure: list[socket.socket], plain: list[socket.socket]) -> None:
