@@ -109,8 +109,8 @@ def test_a_udp_flow_outlives_ten_timeouts_and_a_failover(pair):
             time.sleep(0.28)
     assert len(seen) == 1 and next(iter(seen))[0] == "198.51.100.200"
     for node in "ab":
-        pair.run(node, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=30",
-                 "net.netfilter.nf_conntrack_udp_timeout_stream=120")
+        pair.run(node, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=300",
+                 "net.netfilter.nf_conntrack_udp_timeout_stream=300")
     revive(pair, "a")
 
 

@@ -43,7 +43,8 @@ class FlowReport:
     `status`: off, waiting (no peer key yet), connecting, bulk, in sync, one way, refused. `sending` and `receiving`
     say it per direction, in words. `creators` is host id -> number of states in this node's table. `lag_ms` is the
     last measured time from a batch's sending to its acknowledgement. `in_sync`: the peer's whole table has come in
-    since flowd was started. `agreement`: equal, differs, or unknown (only the MASTER compares). `waiting` states have
+    since flowd was started. `agreement`: equal, repairing (what differed is
+    being told again), differs (though it was), or unknown (only the MASTER compares). `waiting` states have
     not been sent yet. Rates are states per second.
     """
 

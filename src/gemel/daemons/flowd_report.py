@@ -10,6 +10,7 @@ from gemel.effects.streams import compare
 WINDOW = 3.0  # s over which rates are measured
 MANY_WAITING = 20_000  # states
 LATE = 2.0  # s of lag that are worth a word
+ALARM = 4  # comparisons in which the same part of the table differed
 ROLES = {True: "MASTER", False: "BACKUP", None: "none"}
 
 
@@ -65,7 +66,9 @@ def _agreement(engine: Engine) -> str:
     compared = engine.sender.rounds.compared
     if engine.sender.role is not True or engine.sender.peer is None or compared is None or not compared.compared:
         return "unknown"
-    return "equal" if compared.equal else "differs"
+    if compared.equal:
+        return "equal"
+    return "differs" if engine.sender.rounds.fruitless > 1 else "repairing"
 
 
 def _status(engine: Engine) -> str:
@@ -108,7 +111,7 @@ def _problems(engine: Engine, peer_host: int | None) -> list[str]:
         found.append(compare(engine.identity))
     if receiver.counters["table full"]:
         found.append("the conntrack table is full: raise the maximum number of states")
-    if sender.rounds.fruitless > 2 and (compared := sender.rounds.compared):
+    if sender.rounds.fruitless > ALARM and (compared := sender.rounds.compared):
         found.append(f"the peer's table goes on differing from this node's, in {compared.differing} of "
                      f"{compared.buckets} parts, though it was told again {sender.rounds.fruitless} times: see what "
                      f"`gemel status` on the peer says it could not take")

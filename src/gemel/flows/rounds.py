@@ -18,6 +18,7 @@ from gemel.flows.wire import NOTHING, PART, BulkEnd, BulkPart, BulkStart, Digest
 ANNOUNCE = 55.0  # s between announcements of live states; a lease is 180 s
 COMPARE = 5.0  # s between comparisons, and more for a table that takes long to list:
 LISTING_SHARE = 0.015  # of one processor may go into listings for comparisons
+SOON = 0.2  # s until a comparison is tried again for which there was no time
 LONGEST_PAUSE = 300.0  # s between comparisons, when repairs do not help
 MOST_BUCKETS = 1 << 14  # told again at once; more differences than that take a bulk
 SHORT = 300  # s: a TCP state with less left is announced like UDP
@@ -82,7 +83,9 @@ class Rounds:
         self._number = 0
         self._began = 0.0
         self._pause = COMPARE
-        self.fruitless = 0
+        self.fruitless = 0  # how often the same bucket has differed
+        self._lasting: set[int] = set()
+        self._lasting_bits = FEWEST
         self._announce_at = self._compare_at = float("inf")
 
     def start(self, now: float) -> None:
@@ -155,8 +158,9 @@ class Rounds:
         """Whether the tables are to be compared; asks once each time."""
         if now < self._compare_at:
             return False
-        self._compare_at = now + self._pause
-        return not self.busy and not self._owed
+        free = not self.busy and not self._owed
+        self._compare_at = now + (self._pause if free else SOON)
+        return free
 
     def compare_soon(self, now: float) -> None:
         """Somebody wants to know."""
@@ -257,7 +261,11 @@ class Rounds:
         wrong = touched.differing(mine, theirs.sums)
         self.compared = Compared(now, touched.untouched(), 1 << touched.bits, len(wrong), mine.states, theirs.states)
         self._bits = suitable(touched.touches)
-        self.fruitless = self.fruitless + 1 if wrong else 0
+        # The kernel lists no state that has run out and tells of its end later, at leisure: some buckets differ for
+        # that alone, others each time. What matters is one that goes on differing though it was told again.
+        again = self._lasting & set(wrong) if touched.bits == self._lasting_bits else set()
+        self._lasting, self._lasting_bits = again or set(wrong), touched.bits
+        self.fruitless = self.fruitless + 1 if again else int(bool(wrong))
         patience = COMPARE * 2 ** max(0, self.fruitless - 2)  # a difference that no repair mends is no reason to hurry
         self._pause = min(LONGEST_PAUSE, max(patience, (now - self._began) / LISTING_SHARE))
         self._compare_at = now + (1.0 if self.fruitless == 1 else self._pause)

@@ -15,6 +15,17 @@ def sight(age: float = 0.5, **changes: Any) -> Sight:
     return Sight(heard(told(node_status("fw2", "BACKUP", **changes))), age, "the cable is out")
 
 
+def test_late_or_lastingly_different_states_speak_against_a_failover() -> None:
+    good, bad = {"agreement": "equal"}, {"agreement": "differs"}
+    for said, words in (
+        (bad, "the state tables differ"), ({"lag_ms": 2500.0}, "the last ones took 2.5 s"),
+        ({"waiting": 9000}, "9000 wait"), (good, ""), ({"agreement": "repairing"}, ""),
+    ):  # fmt: skip
+        mine = node_status(**{f"state_sync__{name}": value for name, value in said.items()})
+        reasons = " ".join(safe_to_fail_over(mine, sight())["reasons"])
+        assert (words in reasons) if words else "state" not in reasons, (said, reasons)
+
+
 def test_what_is_told_is_heard_and_more_from_a_newer_peer_is_left_out() -> None:
     newer = {**told(BACKUP), "colour": "blue", "state_sync": {**told(BACKUP)["state_sync"], "shape": "round"}}
     assert heard(newer) == heard(told(BACKUP))

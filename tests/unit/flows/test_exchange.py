@@ -430,3 +430,17 @@ def test_both_tables_are_the_same_after_any_story(steps):
     story.pair.settle()
     assert story.backup.table.facts() == story.master.table.facts()
     assert not story.pair.a.receiver.errors and not story.pair.b.receiver.errors
+
+
+def test_states_that_run_out_unsaid_are_mended_without_alarm():
+    """The kernel leaves them out of listings at once, and tells of their end much later."""
+    pair = joined()
+    for i in range(40):
+        pair.a.table.new(flow(i))
+    pair.settle(4)
+    for i in range(0, 36, 3):
+        for number in range(i, i + 3):
+            del pair.a.table.states[flow(number).orig]
+        pair.now += 4 * COMPARE
+        pair.settle(120)
+        assert pair.b.table.facts() == pair.a.table.facts() and pair.a.sender.rounds.fruitless < 2
