@@ -20,7 +20,7 @@ from gemel.effects.channel import Identity
 
 CONNECT = 1.5  # seconds for TCP and TLS together
 RETRY = 1.0
-PING_EVERY = 0.5
+PING_EVERY = 1.0
 PING_PATIENCE = 1.5
 LONGEST = 64 << 20  # bytes of a line
 IP_FREEBIND = 15
