@@ -125,31 +125,40 @@ def test_each_other_type_does_what_it_says(dual: Lab) -> None:
 
 
 @contextmanager
-def vrrp_routers(lab: Lab, folder: Path) -> Iterator[None]:
-    """A VRRPv2 and a VRRPv3 router on WAN, at 198.51.100.1."""
+def strangers(lab: Lab, folder: Path) -> Iterator[None]:
+    """A VRRPv2 and a VRRPv3 router and another make of CARP on WAN, all at 198.51.100.1."""
     path = folder / "keepalived.conf"
     path.write_text(KEEPALIVED.replace("{{", "{").replace("}}", "}"))
     files = [f"--{name}={folder / name}" for name in ("pid", "vrrp_pid")]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = lab.start("wan", "keepalived", "-n", "-P", "-f", str(path), *files, **quiet)
+    ucarp = ("ucarp", "-i", "eth0", "-s", "198.51.100.1", "-v", "79", "-p", "other", "-a", "198.51.100.179")
+    processes = [
+        lab.start("wan", "keepalived", "-n", "-P", "-f", str(path), *files, **quiet),
+        lab.start("wan", *ucarp, "-u", "/bin/true", "-d", "/bin/true", **quiet),
+    ]
     try:
         lab.wait(lambda: "198.51.100.178" in lab.exec("wan", "ip", "-br", "address"), "keepalived to be master")
+        time.sleep(1)  # ucarp's turn, which says nowhere what it is
         yield
     finally:
-        process.terminate()
-        process.wait(10)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(10)
 
 
-def test_vrrp_routers_disturb_nothing_and_a_vhid_of_theirs_is_refused(dual: Lab, tmp_path: Path) -> None:
+def test_strangers_disturb_nothing_and_what_does_not_go_with_them_is_refused(dual: Lab, tmp_path: Path) -> None:
     before = changes(dual)
     add = "gemel vip add --type carp --interface wan --address 198.51.100.212/24 --random-password --vhid"
-    with vrrp_routers(dual, tmp_path):
+    with strangers(dual, tmp_path):
         found = dual.cli_json("fw1", "carp", "scan", "wan", "--seconds", "2.5")
         heard = {(h["kind"], h["vhid"], h["source"]) for h in found["heard"]}
-        assert heard == {("VRRPv2", 77, "198.51.100.1"), ("VRRPv3", 78, "198.51.100.1")}
-        for vhid in (77, 78):
-            with pytest.raises(LabError, match=rf"VHID {vhid} is in use on WAN already, by 198.51.100.1 \(VRRPv"):
+        assert heard == {(kind, n, "198.51.100.1") for kind, n in (("VRRPv2", 77), ("VRRPv3", 78), ("CARP", 79))}
+        for vhid in (77, 78, 79):
+            with pytest.raises(LabError, match=rf"VHID {vhid} is in use on WAN already, by 198.51.100.1 \("):
                 type_in(dual, "fw1", f"{add} {vhid}")
+        with pytest.raises(LabError, match=r"base: base 0 is for two nodes of Gemel alone, .* 198\.51\.100\.1"):
+            type_in(dual, "fw1", "gemel vip set 198.51.100.200 --base 0 --skew 2")
         type_in(dual, "fw1", f"{add} 77 --confirm-vhid")
         type_in(dual, "fw1", "gemel discard")
         time.sleep(2)
