@@ -37,7 +37,7 @@ def leases(visit: Visit) -> Response:
         return _act(visit)
     options = {name: visit.query.get(name, "").strip()[:LONGEST_OPTION] for name in ("kind", "filter")}
     found = visit.ask(AskFact(DHCP_LEASES.name, {k: v for k, v in options.items() if v}))
-    answer = {"pools": (), "problem": "", **found}
+    answer = {"pools": (), "rows": (), "problem": "", **found}
     rows = [{**row, "make_static": _mapping_of(row)} for row in answer["rows"]]
     return visit.show("dhcp_leases.html", fact=DHCP_LEASES, answer=answer, rows=rows, options=options, kinds=KINDS)
 
