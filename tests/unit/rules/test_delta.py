@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemel.rules.addresses import parse_range
@@ -100,7 +100,8 @@ def test_the_same_rule_twice_has_two_numbers() -> None:
     assert Ranks({}).of("l", ["a", "a"]) == [GAP, 2 * GAP]
 
 
-@given(policies(), policies(), st.booleans())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(policies(20), policies(20), st.booleans())
 def test_what_is_taken_over_is_what_would_have_been_made(mine: Policy, theirs: Policy, refreshed: bool) -> None:
     old = compile(mine)
     first = replace(ALIASES[0], ranges=(parse_range("10.9.9.9"),))
