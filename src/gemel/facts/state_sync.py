@@ -13,8 +13,9 @@ Json = Mapping[str, Any]
 class StateSync:
     """`status`, `sending` and `receiving` as flowd says them; `role` is MASTER, BACKUP or none.
 
-    `agreement` of both tables: equal, repairing, differs, or unknown; `comparison` says in words how it was found (only the MASTER
-    compares), `repair` what was last told again and why, `bulk_out` and `bulk_in` how far a whole table has come.
+    `agreement` of both tables: equal, repairing, differs, or unknown; `comparison` says in words how it was found (only
+    the MASTER compares), `repair` what was last told again and why, `bulk_out` and `bulk_in` how far a whole table has
+    come.
     Rates are states per second. `counters` are since flowd was started.
     """
 
