@@ -1,6 +1,7 @@
 """The pages as somebody on the network gets them: TLS, log-in, a change that reaches the peer, little memory."""
 
 import http.cookiejar
+import json
 import re
 import ssl
 import urllib.error
@@ -9,13 +10,15 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import pyotp
 import pytest
 
 from gemel.lab.lab import Lab
-from tests.lab.stories import in_sync
+from tests.lab.stories import in_sync, try_typing, typed
 
 pytestmark = pytest.mark.lab
 
+PASSWORD = "a word that both know"
 MOST_MEMORY = 80 << 10  # KiB, of webd's own share of what it maps
 
 
@@ -96,4 +99,44 @@ def test_a_killed_agent_is_said_in_words_and_comes_back(cluster: Lab, visitor: V
     finally:
         cluster.release("fw1", "agent")
     cluster.wait(lambda: cluster.cli("fw1", "status", check=False), "the agent is back")
-    assert "Log in" in visitor("/firewall/rules"), "its sessions ended with it"
+    assert "Default allow LAN" in visitor("/firewall/rules?if=lan"), "and knows who has logged in"
+
+
+def test_accounts_second_factors_and_keys_open_both_nodes(cluster: Lab) -> None:
+    options = ("--name", "ann", "--privileges", "all", "--password-stdin")
+    assert try_typing(cluster, "fw1", "user", "add", *options, text=f"{PASSWORD}\n").exit_status == 0
+    typed(cluster, "fw1", "gemel apply")
+    ann = rest(cluster, "fw1", "/login", {"username": "ann", "password": PASSWORD})["token"]
+    secret = rest(cluster, "fw1", "/account/totp", {"password": PASSWORD}, ann)["secret"]
+    rest(cluster, "fw1", "/account/totp/confirm", {"code": code(secret)}, ann)
+    key = rest(cluster, "fw1", "/keys", {"name": "both"}, ann)["key"]
+    cluster.wait(lambda: in_sync(cluster, "fw1"), "the peer has them", 30)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        rest(cluster, "fw2", "/login", {"username": "ann", "password": PASSWORD})
+    assert refused.value.code == 401 and "one-time code" in refused.value.read().decode()
+    there = rest(cluster, "fw2", "/login", {"username": "ann", "password": PASSWORD, "code": code(secret)})
+    assert rest(cluster, "fw2", "/account", token=there["token"])["second_factor"]
+    assert rest(cluster, "fw2", "/status", token=key)["node"] == "fw2"
+    assert rest(cluster, "fw2", "/keys", token=key)[0]["last_use"], "on the node where it was used"
+    assert secret not in str(cluster.cli_json("fw2", "user", "list")), "it is shown nowhere"
+
+    cluster.cli("fw1", "totp-reset", "ann")
+    cluster.cli("fw1", "key", "revoke", "both")
+    cluster.wait(lambda: in_sync(cluster, "fw1"), "the peer has that, too", 30)
+    assert rest(cluster, "fw2", "/login", {"username": "ann", "password": PASSWORD})["token"]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        rest(cluster, "fw2", "/status", token=key)
+
+
+def code(secret: str) -> str:
+    return pyotp.TOTP(secret).now()
+
+
+def rest(lab: Lab, node: str, path: str, value: Any = None, token: str = "") -> Any:
+    """A call as a program makes it."""
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    body = None if value is None else json.dumps(value).encode()
+    request = urllib.request.Request(f"{lab.web(node)}/api/v1{path}", body, headers)
+    with urllib.request.urlopen(request, timeout=20, context=ssl._create_unverified_context()) as answer:
+        return json.loads(answer.read() or b"null")
