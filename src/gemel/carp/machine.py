@@ -5,8 +5,8 @@ wire that a peer of another make would notice.
 
 What a heard advert means is decided first, by three intervals in seconds: `theirs` as sent, `mine` with demotion, and
 `patience` = 3 x base + effective skew/256. Ties go to the other one in both states: a master yields to an equal, a
-backup does not challenge one. Two masters that are equal both yield, and the master-down time, which ignores
-demotion, then lets one of them go first; configured skews should differ for that.
+backup does not challenge one. Two masters that are equal both yield; each then waits a random part of an interval
+longer*, or two demoted nodes with neighbouring skews would rise and yield together for ever.
 
 A master that loses its link releases the addresses at once: they are of no use to anybody there. One that yields to a
 better master lingers*: packets that are still on their way to it are forwarded, and nobody is without a master in
@@ -22,6 +22,7 @@ What is said, and who belongs to the group, is `speech`.
 
 import math
 from collections.abc import Callable
+from random import Random
 from typing import Final
 
 from gemel.carp import wire
@@ -51,6 +52,8 @@ class Machine:
         self.reason = "not started"
         self.master: str | None = None
         """Source address of the last advert that was accepted."""
+        self._chance = Random(counter)
+        self._longer = 0.0
         self._down_at: dict[int, float] = {}
         self._hearing: int | None = None
         self._advert_at = self._announce_at = self._release_at = NEVER
@@ -118,6 +121,8 @@ class Machine:
         self.master = source
         happening = self._meaning(advert)
         self._hearing = received.family
+        tied = self.state is State.MASTER and advert.interval == self.interval
+        self._longer = self._chance.uniform(0, self.interval) if tied else 0.0
         after, _ = TABLE.get((self.state, happening), (self.state, ()))
         actions = self.happen(happening, now, "" if after is self.state else self._why(received))
         self._hearing = None
@@ -210,13 +215,15 @@ class Machine:
         """Each family is awaited; during a change any advert will do, since the peer may have other families."""
         changing = bool(self.speech.former(now))
         families = (0,) if changing else self.speech.families
+        at = now + self.master_down + self._longer
+        self._longer = 0.0
         if len(families) == 1:  # nearly always, and for every advert
-            self._down_at = {families[0]: now + self.master_down}
+            self._down_at = {families[0]: at}
             return []
         goes_on = self._hearing in self._down_at and set(families) == self._down_at.keys()
         for family in (self._hearing,) if goes_on and self._hearing is not None else families:
-            self._down_at[family] = now + self.master_down
-        self._down_at = {family: at for family, at in self._down_at.items() if family in families}
+            self._down_at[family] = at
+        self._down_at = {family: due for family, due in self._down_at.items() if family in families}
         return []
 
     def _take(self, now: float) -> list[Action]:

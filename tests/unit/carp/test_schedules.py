@@ -7,7 +7,7 @@ spoken, and the old one hears it within one delay.
 
 import dataclasses
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gemel.carp.events import Demoted, HealthTold, LinkChanged, Promoted, SettingsChanged, State, Waived
@@ -88,6 +88,10 @@ def calm(world: World) -> None:
             host.thaw()
 
 
+@example(  # demoted to one skew, and so near each other that both rise before they hear of it
+    skews=[0, 1, 2], count=3, preempt=False, delay=0.005, addresses=("10.0.0.100",), hold_down=0.0,
+    schedule=[(0.0, ("die", 0)), (0.0, ("demote", 1)), (0.0, ("demote", 2))],
+)
 @settings(max_examples=150, deadline=None)
 @given(
     skews=st.lists(st.integers(0, 200), min_size=3, max_size=3, unique=True),
