@@ -1,6 +1,7 @@
 """Labs for the tests: one per module, taken down afterwards, and also when the tests are killed.
 
-`bare_lab` is only built, `blank_lab` has answered its first-boot questions, `cluster` has been through the recipe.
+`bare_lab` is only built, `blank_lab` has answered its first-boot questions, `cluster` has been through the recipe
+without its DHCP and DNS, `serving_cluster` through all of it.
 """
 
 import os
@@ -40,6 +41,14 @@ def blank_lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Lab]:
+    with a_lab(first_boot=True) as lab:
+        recipe.carry_out(lab, services=False)
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def serving_cluster() -> Iterator[Lab]:
+    """With DHCP and DNS on the LAN VIP, too."""
     with a_lab(first_boot=True) as lab:
         recipe.carry_out(lab)
         yield lab

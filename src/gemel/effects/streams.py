@@ -137,8 +137,8 @@ class Listener:
     def words(self, peer_alive: bool) -> str:
         """Why nothing is being received."""
         if not self.admits:
-            return ("not receiving: this node's own rules do not let the peer's states in: add a rule that passes "
-                    "protocol pfsync on the SYNC interface")
+            return ("not receiving: this node's own rule for pfsync on its SYNC interface is missing: add one that "
+                    "passes protocol pfsync there")
         if self.refused:
             return f"not receiving: {self.failure}"
         since = time.strftime("%H:%M:%S", time.localtime(self.since))
