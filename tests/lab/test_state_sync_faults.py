@@ -153,7 +153,7 @@ def test_a_new_key_needs_no_restart_of_the_other_side(pair):
 def test_a_rule_that_is_taken_away_ends_the_stream(pair):
     pair.start("b", admits=False)
     assert eventually(lambda: pair.report("b").status == "one way", 5)
-    assert "add a rule that passes protocol pfsync" in pair.report("b").receiving
+    assert "add one that passes protocol pfsync" in pair.report("b").receiving
     pair.start("b")
     assert eventually(pair.joined, 8)
 
