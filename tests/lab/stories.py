@@ -34,7 +34,7 @@ RETURN = 60.0
 
 def status(lab: Lab, node: str) -> dict[str, Any]:
     """`gemel status --json`."""
-    said: dict[str, Any] = lab.cli_json(node, "status")
+    said: dict[str, Any] = lab.node_status(node)
     return said
 
 

@@ -47,7 +47,7 @@ def normal(lab: Lab) -> bool:
 
 
 def problems(lab: Lab, node: str) -> list[str]:
-    said: list[str] = lab.cli_json(node, "status")["problems"]
+    said: list[str] = lab.node_status(node)["problems"]
     return said
 
 
@@ -98,7 +98,7 @@ def test_both_nodes_know_the_name_of_a_host_with_a_lease(settled: Lab) -> None:
 def test_after_a_power_cut_a_new_client_gets_a_lease_at_once(settled: Lab, run: int) -> None:
     lab = settled
     lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN + 15)
-    lab.wait(lambda: lab.cli_json("fw2", "status")["fast_detection"]["phase"] == "armed", "the detector", 30)
+    lab.wait(lambda: lab.node_status("fw2")["fast_detection"]["phase"] == "armed", "the detector", 30)
     with DhcpHost(lab, "old") as old, DhcpHost(lab, "new") as new:
         old.udhcpc()
         address = old.wait_for(1, 10)[1]

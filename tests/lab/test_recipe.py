@@ -68,6 +68,12 @@ def test_the_kernel_of_the_secondary_has_them_too(cluster: Lab) -> None:
     assert all(rule in ruleset for rule in ids)
 
 
+def test_the_command_says_what_the_stories_ask_the_agent_for(cluster: Lab) -> None:
+    said, asked = cluster.cli_json("fw1", "status"), status(cluster, "fw1")
+    assert said.keys() == asked.keys()
+    assert [(v["vhid"], v["state"]) for v in said["carp"]] == [(v["vhid"], v["state"]) for v in asked["carp"]]
+
+
 def test_the_secondarys_virtual_ips_have_skew_101_and_base_1(cluster: Lab) -> None:
     configured = {v["vhid"]: v for v in shown(cluster, "fw2", "vip", "list")["items"]}
     assert {n: (v["base"], v["skew"]) for n, v in configured.items()} == {200: (1, 101), 1: (1, 101)}

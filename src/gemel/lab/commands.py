@@ -48,6 +48,15 @@ class Commands(ABC):
         """What the node's `gemel ARGV --json` says."""
         return json.loads(self.cli(node, *argv, "--json"))
 
+    def node_status(self, node: str) -> dict[str, Any]:
+        """What the node's `gemel status --json` says.
+
+        Raises:
+            LabError: the node does not answer.
+        """
+        said: dict[str, Any] = self.cli_json(node, "status")
+        return said
+
     def wait(self, until: Callable[[], object], what: str, patience: float = 15.0) -> None:
         """Return as soon as `until()` is true.
 
@@ -58,4 +67,4 @@ class Commands(ABC):
         while not until():
             if time.monotonic() > deadline:
                 raise LabError(f"waited {patience:.0f} s in vain for {what}")
-            time.sleep(0.02)
+            time.sleep(0.05)

@@ -71,7 +71,7 @@ def type_in(lab: Commands, node: str, line: str) -> str:
 
 def vips(lab: Commands, node: str) -> list[dict[str, Any]]:
     """The node's CARP VIPs, as its `gemel status --json` tells of them."""
-    reported: list[dict[str, Any]] = lab.cli_json(node, "status")["carp"]
+    reported: list[dict[str, Any]] = lab.node_status(node)["carp"]
     return reported
 
 
@@ -115,7 +115,7 @@ def _state_sync(lab: Commands) -> str:
     return ", ".join(
         f"{node} is host {sync['host_id']}, {sync['status']}"
         for node in NODES
-        if (sync := lab.cli_json(node, "status")["state_sync"])
+        if (sync := lab.node_status(node)["state_sync"])
     )
 
 
@@ -127,7 +127,7 @@ def _configuration_sync(lab: Commands) -> str:
 
 
 def _in_sync(lab: Commands, node: str) -> bool:
-    return bool(lab.cli_json(node, "status")["state_sync"]["in_sync"])
+    return bool(lab.node_status(node)["state_sync"]["in_sync"])
 
 
 def _roles(lab: Commands) -> str:
@@ -149,7 +149,7 @@ def _translation(lab: Commands) -> str:
 
 def pools(lab: Commands, node: str) -> list[dict[str, Any]]:
     """DHCP failover by interface, as the node's `gemel status --json` tells of it."""
-    said = lab.cli_json(node, "status").get("dhcp") or {}
+    said = lab.node_status(node).get("dhcp") or {}
     found: list[dict[str, Any]] = said.get("pools", [])
     return found
 

@@ -121,14 +121,14 @@ class Story:
 
     def _states(self, node: str) -> set[str]:
         try:
-            return {vip["state"] for vip in self.lab.cli_json(node, "status")["carp"]}
+            return {vip["state"] for vip in self.lab.node_status(node)["carp"]}
         except LabError:
             return set()
 
     def roles(self) -> str:
         for node, role in (("fw1", "MASTER"), ("fw2", "BACKUP")):
             self.lab.wait(lambda node=node, role=role: self._states(node) == {role}, f"{node}: {role}", PATIENCE)  # type: ignore[misc]
-        in_sync = lambda: self.lab.cli_json("fw1", "status")["state_sync"]["in_sync"]  # noqa: E731
+        in_sync = lambda: self.lab.node_status("fw1")["state_sync"]["in_sync"]  # noqa: E731
         self.lab.wait(in_sync, "states in sync", PATIENCE)
         return "fw1 MASTER, fw2 BACKUP, states in sync"
 

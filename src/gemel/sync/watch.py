@@ -44,10 +44,14 @@ class Memory:
         self._heard: tuple[PeerStatus, float] | None = None
         self._why = ""
 
-    def keep(self, status: PeerStatus) -> None:
-        """It spoke."""
+    def keep(self, status: PeerStatus, at: float | None = None) -> None:
+        """It spoke; `at` is the earliest moment of which it can have told, where that was long before now."""
         with self._lock:
-            self._heard, self._why = (status, self._clock()), ""
+            self._heard, self._why = (status, self._clock() if at is None else at), ""
+
+    def now(self) -> float:
+        """The moment on the clock of `keep`."""
+        return self._clock()
 
     def missed(self, why: str) -> None:
         """It did not, for this reason."""
@@ -202,7 +206,8 @@ class Watcher:
             self._hang_up()
             return RETRY
         try:
-            self._memory.keep(heard(self._through(target).tell(self._mine())))
+            conversation, asked = self._through(target), self._memory.now()
+            self._memory.keep(heard(conversation.tell(self._mine())), asked)
             self._said = ""
             return EVERY
         except (NotPushed, Malformed) as error:

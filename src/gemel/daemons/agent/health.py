@@ -1,7 +1,8 @@
 """Is this node fit to be master? What is wrong becomes named reasons to stand back, told to carpd every second, whole.
 
 A lost gateway counts only if the peer still has it: the peer tells when it last heard an answer, and that must have
-been after the first one that this node missed. So a provider that fails takes the gateway from both, and nothing moves.
+been after the second one that this node missed: the first may have been lost by itself just before the provider failed.
+So a provider that fails takes the gateway from both, and nothing moves.
 Once it counts it does so until this node hears the gateway again: were it to end because the peer has lost it too, the
 roles would move back to a node without a gateway.
 """
@@ -25,7 +26,7 @@ from gemel.facts.gateways import GatewayRow
 from gemel.facts.peer import Sight
 
 EVERY = 1.0  # seconds
-MARGIN = 0.3  # seconds by which the two nodes' accounts of a gateway may be off
+MARGIN = 1.3  # seconds: from a first miss to the second, and by which the two nodes' accounts of a gateway may be off
 OURS = ("agent", "carpd", "flowd", "webd")
 """Gemel's own: what becomes of them is told elsewhere, and none of them is mended by moving the virtual IPs."""
 DOWN_FOR = 5.0  # seconds after which a service that does not run has failed
@@ -95,7 +96,7 @@ class Fitness:
 
 
 def _peer_has(row: GatewayRow, sight: Sight | None) -> bool:
-    """Whether the peer is there, and has heard the gateway since this node first missed it."""
+    """Whether the peer is there, and has heard the gateway since this node missed it for the second time."""
     if sight is None or not sight.reachable or sight.age is None or sight.status is None or row.missed_for is None:
         return False
     theirs = next((g for g in sight.status.gateways if g.name == row.name), None)
