@@ -29,7 +29,8 @@ def encode(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [encode(v) for v in value]
+        # An alias may have 100,000 entries: a call for each would cost more than all else here.
+        return [v if type(v) in _PLAIN else encode(v) for v in value]
     if isinstance(value, set | frozenset):
         return sorted(encode(v) for v in value)
     if isinstance(value, bytes):

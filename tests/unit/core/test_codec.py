@@ -51,7 +51,7 @@ TREES = st.builds(
     seed=st.binary(max_size=9),
     notes=st.dictionaries(st.text(max_size=3), st.integers(), max_size=3),
     owner=st.none() | st.text(),
-    more=st.none() | st.booleans() | st.text(),
+    more=st.none() | st.booleans() | st.text() | st.lists(st.none() | st.integers() | st.text(max_size=3)),
     odd=st.lists(st.integers(), max_size=3),
 )
 
