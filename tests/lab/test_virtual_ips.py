@@ -13,7 +13,7 @@ import pytest
 from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from gemel.lab.recipe import type_in
-from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP, WAN_VIP6
+from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP, WAN_VIP6, mac
 from tests.lab.stories import status, wait_for_push
 
 pytestmark = pytest.mark.lab
@@ -92,6 +92,43 @@ def test_both_families_move_together_and_stay_at_the_virtual_mac(dual: Lab) -> N
     said = pings.communicate(timeout=20)[0]
     said = said.decode() if isinstance(said, bytes) else said
     assert ", 0% packet loss" in said
+
+
+def test_hosts_have_one_ipv6_router_whichever_node_is_master(dual: Lab) -> None:
+    dual.exec("lan", "sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=2")
+    applied(dual, f"gemel vip add --type ipalias --interface {LAN_VIP} --address fe80::1/64")
+    steady(dual)
+    watch = ("timeout", "60", "tcpdump", "-lnev", "-i", "eth0", "icmp6 and ip6[40] == 134")
+    heard = dual.start("lan", *watch, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert heard.stdout
+    try:
+        often = "--min-interval 3 --max-interval 4 --router-lifetime 60"
+        type_in(dual, "fw1", f"gemel ra add lan --mode unmanaged {often}")
+        wait_for_push(dual)
+        router = lambda: dual.exec("lan", "ip", "-6", "route", "show", "default", "proto", "ra")  # noqa: E731
+        dual.wait(lambda: "via fe80::1 " in router(), "the LAN host to learn its router", 10)
+        own = dual.exec("lan", "ip", "-6", "-br", "address", "show", "dev", "eth0", "dynamic")
+        assert "2001:db8:1:" in own, "an address of its own making"
+        assert ", 0% packet loss" in dual.exec("lan", "ping", "-6", "-qc1", "fe80::1%eth0")
+        assert at(dual, "fe80::1") == "00:00:5e:00:01:01"
+        type_in(dual, "fw1", "gemel carp maintenance on")
+        dual.wait(lambda: roles(dual) == {"fw1": {"BACKUP"}, "fw2": {"MASTER"}}, "fw2 to be MASTER of all")
+        cards = {mac(dual.name, node, "lan"): node for node in NODES}
+        said = []
+        while not said or said[-1][0] != "fw2":
+            line = heard.stdout.readline()
+            assert line, "tcpdump has ended"
+            if " > 33:33:00:00:00:01" in line:
+                said.append((cards[line.split()[1]], line + heard.stdout.readline() + heard.stdout.readline()))
+    finally:
+        heard.terminate()
+        heard.communicate()
+        type_in(dual, "fw1", "gemel carp maintenance off")
+    assert all("fe80::1 > ff02::1" in text and "router lifetime 60s" in text for _, text in said), said
+    steady(dual)
+    assert "via fe80::1 " in router()
+    type_in(dual, "fw1", "gemel ra delete lan")
+    dual.wait(lambda: not router(), "the router to take its leave", 10)
 
 
 def test_a_change_of_a_live_vhid_moves_no_role(dual: Lab) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, ip_interface
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
 from gemel.areas.dhcp_fields import (
     ClientId,
+    DomainSearch,
     Ipv4s,
     Mac,
     MacPrefixes,
@@ -20,10 +21,9 @@ from gemel.areas.dhcp_fields import (
     Span,
     Spans,
     at_most,
-    listed,
     span,
 )
-from gemel.areas.fields import DomainName, InterfaceRef, Line, domain_name, host_name
+from gemel.areas.fields import DomainName, InterfaceRef, Line, host_name
 from gemel.areas.interfaces import INTERFACES, Interface
 from gemel.areas.virtual_ips import VIRTUAL_IPS, VirtualIp
 from gemel.core.area import Area
@@ -42,14 +42,6 @@ def _gateway(value: str) -> str:
         return str(IPv4Address(text))
     except ValueError:
         raise ValueError(f"{value!r} is no IPv4 address: enter one, none, or nothing") from None
-
-
-def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(domain_name(v) for v in values if v))
-
-
-def _search(value: Any) -> Any:
-    return listed(value.replace(";", " ")) if isinstance(value, str) else value
 
 
 class DhcpServer(Item):
@@ -87,7 +79,7 @@ class DhcpServer(Item):
         "clients are told of no gateway.",
     )
     domain: DomainName = field("", label="Domain name", help="Empty: the system's domain.")
-    domain_search: Annotated[tuple[str, ...], BeforeValidator(_search), AfterValidator(_domains)] = field(
+    domain_search: DomainSearch = field(
         (), label="Domain search list", help="Domains, with semicolons between."
     )
     default_lease: int = field(

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+from gemel.areas.fields import domain_name
+
 _MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
 _MAC_PREFIX = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){0,5}$")
 _NUMBER = re.compile(r"^-?[0-9]+$")
@@ -28,6 +30,18 @@ def listed(value: Any) -> Any:
 def lines(value: Any) -> Any:
     """Texts that were entered one in a line."""
     return tuple(v.strip() for v in value.splitlines() if v.strip()) if isinstance(value, str) else value
+
+
+def _search(value: Any) -> Any:
+    return listed(value.replace(";", " ")) if isinstance(value, str) else value
+
+
+def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(domain_name(v) for v in values if v))
+
+
+DomainSearch = Annotated[tuple[str, ...], BeforeValidator(_search), AfterValidator(_domains)]
+"""Domains, entered with semicolons, commas or spaces between."""
 
 
 def _ipv4(value: str) -> str:

@@ -17,6 +17,7 @@ from gemel.areas.interfaces import INTERFACES
 from gemel.areas.names import names_of
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS
 from gemel.areas.notifications import NOTIFICATIONS
+from gemel.areas.router_advertisements import ROUTER_ADVERTISEMENTS
 from gemel.areas.rules import RULES
 from gemel.areas.system import SYSTEM
 from gemel.areas.users import ADMIN, USERS
@@ -36,6 +37,7 @@ AREAS = (
     PORT_FORWARDS,
     DHCP,
     DHCP_MAPPINGS,
+    ROUTER_ADVERTISEMENTS,
     DNS_RESOLVER,
     DNS_HOSTS,
     DNS_DOMAINS,

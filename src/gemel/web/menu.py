@@ -58,6 +58,7 @@ PLACES = {
     "notifications": "/system/advanced/notifications",
     "dhcp": "/services/dhcp",
     "dhcp_mappings": "/services/dhcp-mappings",
+    "router_advertisements": "/services/router-advertisements",
     "dns_resolver": "/services/dns-resolver",
     "dns_hosts": "/services/dns-resolver/hosts",
     "dns_domains": "/services/dns-resolver/domains",
@@ -90,7 +91,14 @@ MENUS = (
             Entry("Configuration History", "/system/history"),
         ),
     ),
-    Menu("Services", (Entry("DHCP Server", PLACES["dhcp"]), Entry("DNS Resolver", PLACES["dns_resolver"]))),
+    Menu(
+        "Services",
+        (
+            Entry("DHCP Server", PLACES["dhcp"]),
+            Entry("DNS Resolver", PLACES["dns_resolver"]),
+            Entry("Router Advertisements", PLACES["router_advertisements"]),
+        ),
+    ),
     Menu("Status", (Entry("Dashboard", "/"), Entry("CARP", "/status/carp"), Entry("Traffic Graph", GRAPHS))),
     Menu(
         "Diagnostics",
@@ -146,6 +154,7 @@ TITLES = {
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),
     "dhcp": ("Services", "DHCP Server"),
+    "router_advertisements": ("Services", "Router Advertisements"),
     "dns_resolver": ("Services", "DNS Resolver"),
     "dns_hosts": ("Services", "DNS Resolver", "Host Overrides"),
     "dns_domains": ("Services", "DNS Resolver", "Domain Overrides"),

@@ -32,10 +32,19 @@ def run_service(want: Service, changed: bool) -> None:
     user = None if want.user == "root" else want.user
     _ask(want.name, supervisor.StartService(want.name, want.argv, user))
     if changed and want.signal:
-        with contextlib.suppress(Refused, Unreachable):  # one that does not run at the moment reads its files anyway
-            ask(paths.SUPERVISOR_DOOR, supervisor.SignalService(want.name, want.signal))
+        signal_service(want.name, want.signal)
     elif changed:
         _ask(want.name, supervisor.RestartService(want.name))
+
+
+def signal_service(name: str, signal: int) -> None:
+    """Tell it; one that does not run at the moment reads its files anyway when it starts."""
+    if SYSTEMD.exists():
+        with contextlib.suppress(Failed):
+            _systemctl("kill", "--kill-whom=main", f"--signal={signal}", _unit(name))
+        return
+    with contextlib.suppress(Refused, Unreachable):
+        ask(paths.SUPERVISOR_DOOR, supervisor.SignalService(name, signal))
 
 
 def end_service(name: str) -> None:

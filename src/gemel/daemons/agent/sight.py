@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gemel.areas import router_advertisements
 from gemel.control import paths
 from gemel.core.config import Config
 from gemel.core.event import CONFIG, LOGIN, Event
@@ -14,11 +15,12 @@ from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.dhcp import DhcpWatch
 from gemel.daemons.agent.gateways import GatewayWatch
 from gemel.daemons.agent.health import HealthWatch
-from gemel.daemons.agent.hooks import Hooks
+from gemel.daemons.agent.hooks import Change, Hooks
 from gemel.daemons.agent.notifier import Notifier
 from gemel.daemons.agent.observer import Eyes, Observer
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.report import Reporter
+from gemel.daemons.agent.services import signal_service
 from gemel.daemons.agent.states import creators
 from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.agent.views import Views
@@ -55,7 +57,7 @@ class Sight:
             lambda: memory.sight("") if node.pinned() is not None else None,
         )
         self.notifier = Notifier(config, lambda event: self.observer.record(event))
-        self.hooks = Hooks(lambda event: self.observer.record(event))
+        self.hooks = Hooks(lambda event: self.observer.record(event), [self._advertise])
         self.observer = Observer(
             Eyes(self.reporter.carp, self.reporter.flows, self.reporter.status),
             self.store,
@@ -83,6 +85,13 @@ class Sight:
     def _told(self, events: list[Event]) -> None:
         self.notifier(events)
         self.hooks(events)
+
+    def _advertise(self, change: Change) -> None:
+        """radvd does not begin by itself where its source address has come: it looks a second after the last change
+        of addresses, and carpd renews its own twice a second.
+        """
+        if change.after == "MASTER" and router_advertisements.active(self._desk.config):
+            signal_service(router_advertisements.SERVICE, router_advertisements.SIGHUP)
 
     def start(self) -> None:
         """Begin to look."""
