@@ -54,6 +54,7 @@ class Machine:
         """Source address of the last advert that was accepted."""
         self._chance = Random(counter)
         self._longer = 0.0
+        self._tied_at = -NEVER
         self._down_at: dict[int, float] = {}
         self._hearing: int | None = None
         self._advert_at = self._announce_at = self._release_at = NEVER
@@ -104,6 +105,12 @@ class Machine:
         """Seconds after which the kernel drops addresses that nobody renews."""
         return 2 if self.config.advbase else 1
 
+    def is_tied(self, now: float) -> bool:
+        """Whether this node has just yielded to its equal, which may have yielded as well: word that the other is no
+        longer master must then not make both rise at once, and again for ever.
+        """
+        return now - self._tied_at < self.interval
+
     def deadline(self) -> float:
         """When `pass_time` is due; infinity if never."""
         down_at = min(self._down_at.values()) if self._down_at else NEVER
@@ -123,6 +130,8 @@ class Machine:
         self._hearing = received.family
         tied = self.state is State.MASTER and advert.interval == self.interval
         self._longer = self._chance.uniform(0, self.interval) if tied else 0.0
+        if tied:
+            self._tied_at = now
         after, _ = TABLE.get((self.state, happening), (self.state, ()))
         actions = self.happen(happening, now, "" if after is self.state else self._why(received))
         self._hearing = None

@@ -125,6 +125,7 @@ class Pair:
             action
             for machine in self._machines.values() if resigned
             if (machine.config.interface, machine.config.vhid) in resigned and _is_masters(machine, peer)
+            and not machine.is_tied(now)
             for action in machine.happen(Happening.PEER_RESIGNED, now, why)
         ]
 

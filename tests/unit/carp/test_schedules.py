@@ -159,6 +159,13 @@ def test_with_preempt_and_all_well_the_better_node_has_everything(skews, schedul
     assert not best.node.reasons()
 
 
+@example(  # equal, and each told by the heartbeat that the other has yielded: both rose at once, for ever
+    preempt=True, hold_down=0.0, cuts=True,
+    schedule=[(0.5357314342628517, ("unplug", 0, "wan")), (0.0, ("freeze", 1)), (2.359430272517286, ("demote", 1)),
+              (3.569822658240963, ("demote", 2)), (2.8877490813886193, ("unplug", 1, "wan")),
+              (0.36853269716510445, ("promote", 2)), (3.569822658240963, ("demote", 2)), (0.215805843237, ("boot", 2)),
+              (1.1605848254172, ("freeze", 0)), (1.0, ("demote", 2))],
+)
 @settings(max_examples=60, deadline=None)
 @given(
     preempt=st.booleans(),
