@@ -181,6 +181,23 @@ def test_leases_are_replicated_over_the_other_network_when_one_is_cut(settled: L
     lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN)
 
 
+def test_a_cut_sync_is_said_and_one_node_serves_on_with_both_knowing_the_leases(settled: Lab) -> None:
+    lab = settled
+    lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN)
+    lab.unplug("fw1", "sync")
+    try:
+        lab.wait(lambda: report(lab, "fw1").peer_address == "192.168.1.3" and report(lab, "fw1").linked,
+                 "leases to go over LAN", 15)  # fmt: skip
+        client = gets_a_lease(lab, 10)
+        lab.wait(lambda: leases(lab, "fw2").get(client["address"]) == client["mac"], "the lease on fw2", 5)
+        for node in NODES:
+            lab.wait(lambda node=node: "SYNC" in " ".join(problems(lab, node)), f"{node} to speak of SYNC", 20)
+        assert [report(lab, node).pools[0].serving for node in NODES] == [True, False]
+    finally:
+        lab.plug("fw1", "sync")
+    lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN)
+
+
 def test_a_wrong_clock_is_said_and_moves_nothing(settled: Lab) -> None:
     lab = settled
     library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
