@@ -190,10 +190,9 @@ def test_setup_outbound_nat(desk: Desk) -> None:
 
 def test_setup_dhcp(desk: Desk) -> None:
     admin = desk.primary.go("Services", "DHCP Server", "LAN")
-    admin.press("Add")
     admin.check("Enable DHCP server")
     for label, text in (
-        ("Range from", "192.168.1.100"), ("Range to", "192.168.1.199"), ("DNS servers", "192.168.1.1"),
+        ("Range from", "192.168.1.100"), ("Range to", "192.168.1.199"), ("DNS Server", "192.168.1.1"),
         ("Gateway", "192.168.1.1"), ("Failover Peer IP", "192.168.1.3"),
     ):  # fmt: skip
         admin.enter(label, text)

@@ -52,20 +52,20 @@ class DhcpServer(Item):
     range_from: OptionalIpv4 = field("", label="Range from", help="The first address of the pool.")
     range_to: OptionalIpv4 = field("", label="Range to", help="The last address of the pool.")
     pools: Spans = field(
-        (), label="Additional pools", help="Further ranges, one in a line: 192.168.1.150-192.168.1.200."
+        (), label="Additional pools", help="Further ranges, such as 192.168.1.150-192.168.1.200."
     )
     deny_unknown: Literal["allow", "enabled", "class"] = field(
         "allow",
         label="Deny unknown clients",
-        help="allow: everybody gets an address; enabled: only clients with a static mapping on any interface; class: "
-        "only those with one on this interface.",
+        help="Whether everybody gets an address, or only clients with a static mapping: on any interface (enabled), or "
+        "on this one (class).",
     )
     ignore_client_ids: bool = field(
         False, label="Ignore client identifiers", help="Know clients by their MAC only; two systems of one PC are one."
     )
     dns_servers: Annotated[Ipv4s, AfterValidator(at_most(4, "DNS servers"))] = field(
         (),
-        label="DNS servers",
+        label="DNS Server",
         help="At most four. In a cluster the CARP VIP of this interface. Empty: the CARP VIP, or else the interface's "
         "address, where the DNS Resolver answers there; otherwise the system's DNS servers.",
     )
@@ -80,7 +80,7 @@ class DhcpServer(Item):
     )
     domain: DomainName = field("", label="Domain name", help="Empty: the system's domain.")
     domain_search: DomainSearch = field(
-        (), label="Domain search list", help="Domains, with semicolons between."
+        (), label="Domain search list", help="Domains that clients try behind a name without dots."
     )
     default_lease: int = field(
         7200, label="Default lease time", help="Seconds, for clients that do not ask for a time of their own.",
@@ -106,7 +106,7 @@ class DhcpServer(Item):
     options: Options = field(
         (),
         label="Additional options",
-        help="One in a line: number, type and value, such as 252 text http://proxy/wpad.dat. Types: text, hex, "
+        help="Number, type and value, such as 252 text http://proxy/wpad.dat. Types: text, hex, "
         "boolean, uint8, uint16, uint32, int8, int16, int32, ip.",
     )
     allow_macs: MacPrefixes = field(

@@ -25,7 +25,7 @@ IpNetwork = IPv4Network | IPv6Network
 class Interface(Item):
     """One assigned device."""
 
-    device: DeviceName = field(label="Network port", help="The network device, as `ip link` shows it.")
+    device: DeviceName = field(label="Network port", help="The network device, such as eth1.")
     enabled: bool = field(
         False, label="Enable interface", help="Without this the device is left alone and filters nothing."
     )

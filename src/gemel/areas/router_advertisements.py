@@ -83,7 +83,9 @@ class Advertised(Item):
         help="IPv6 addresses, at most four; in a cluster the CARP VIP. Empty: that VIP, or else the interface's "
         "address, where the DNS Resolver answers there.",
     )  # fmt: skip
-    domain_search: DomainSearch = field((), label="Domain search list", help="Domains, with semicolons between.")
+    domain_search: DomainSearch = field(
+        (), label="Domain search list", help="Domains that hosts try behind a name without dots."
+    )
     valid_lifetime: int = field(
         86400, label="Default valid lifetime", help="Seconds that a host may keep an address without hearing of it.",
         ge=60, le=31536000,

@@ -72,8 +72,8 @@ class VirtualIp(Item):
     vhid: int | None = field(
         None,
         label="VHID Group",
-        help="1 to 255, unique on the interface, also among other routers there (gemel carp scan lists them). An IPv6 "
-        "CARP VIP needs a VHID of its own; as an IP alias on an IPv4 CARP VIP it shares that one's.",
+        help="1 to 255, unique on the interface, also among other routers there (Diagnostics > CARP Scan lists them). "
+        "An IPv6 CARP VIP needs a VHID of its own; as an IP alias on an IPv4 CARP VIP it shares that one's.",
         ge=1,
         le=255,
     )

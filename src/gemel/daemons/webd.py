@@ -130,6 +130,10 @@ async def _certificates() -> Certificates:
     while True:
         try:
             return Certificates()
+        except FileNotFoundError:
+            if not said:
+                said = "waiting for the certificates, which the agent makes"
+                log.info(said)
         except (OSError, ssl.SSLError) as error:
             if str(error) != said:
                 log.warning("no certificates yet: %s", error)

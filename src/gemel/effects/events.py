@@ -68,6 +68,8 @@ class EventStore:
         where, values = "number > ?", [after]
         if kind:
             where, values = "number > ? AND kind = ?", [after, kind]  # type: ignore[list-item]
+        if not self._path.exists():  # made by the first event of a new node
+            return []
         order = f"SELECT number, at, kind, subject, text, good, data FROM event WHERE {where}"
         try:
             with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=2.0)) as db:

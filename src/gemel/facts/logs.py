@@ -12,6 +12,9 @@ from gemel.facts.fact import FILTER, Column, Fact, Option, Options, Sources, Unr
 LEVELS = ("debug", "info", "warning", "error")
 _BY_PRIORITY = ("error", "error", "error", "error", "warning", "info", "info", "debug")  # syslog(3)
 _STAMPED = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z (\S+) ([A-Z]+): ?(.*)$")
+_OF_KEA = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ([A-Z]+) +\[[^]]*\] (.*)$")
+"""Kea's own form, in the node's time zone: logger, process and thread in brackets."""
+_OF_UNBOUND = re.compile(r"^\[(\d{9,11})\] \S+ ([a-z]+): (.*)$")
 _NAME = re.compile(r"^[a-z0-9@._-]{1,64}$")
 
 LINES = Option("lines", "Lines", "How many lines at most, counted from the newest.", "200")
@@ -40,18 +43,21 @@ def from_file(process: str, lines: Iterable[str]) -> Iterator[LogLine]:
     it."""
     at, level = None, "info"
     for line in lines:
-        found = _STAMPED.match(line)
-        if found is None:
-            yield LogLine(at, process, level, line)
-            continue
-        at = datetime.fromisoformat(f"{found[1]}+00:00").timestamp()
-        level = _level(found[3])
-        yield LogLine(at, found[2], level, found[4])
+        whose, text = process, line
+        if found := _STAMPED.match(line):
+            at, level = datetime.fromisoformat(f"{found[1]}+00:00").timestamp(), _level(found[3])
+            whose, text = found[2], found[4]
+        elif found := _OF_KEA.match(line):
+            at, level, text = datetime.fromisoformat(found[1]).timestamp(), _level(found[2]), found[3]
+        elif found := _OF_UNBOUND.match(line):
+            at, level, text = float(found[1]), _level(found[2]), found[3]
+        yield LogLine(at, whose, level, text)
 
 
 def _level(word: str) -> str:
     low = word.lower()
-    return low if low in LEVELS else "error" if low == "critical" else "info"
+    others = {"critical": "error", "fatal": "error", "warn": "warning", "notice": "info"}
+    return low if low in LEVELS else others.get(low, "info")
 
 
 def from_journal(lines: Iterable[str]) -> Iterator[LogLine]:

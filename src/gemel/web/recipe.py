@@ -20,8 +20,11 @@ STEPS = (
     ("/firewall/nat", "other-nat-concerns"),
     ("/system/high-availability", "configure-pfsync"),
     ("/services/dhcp", "setup-dhcp"),
+    ("/services/dhcp-mappings", "setup-dhcp"),
+    ("/status/dhcp-leases", "setup-dhcp"),
     ("/services", "vpns-and-other-services"),
     ("/status/carp", "check-carp-and-state-synchronization-status"),
+    ("/status/state-synchronization", "check-carp-and-state-synchronization-status"),
     ("/diagnostics/states", "check-carp-and-state-synchronization-status"),
     ("/", "pull-the-power"),
 )

@@ -13,7 +13,7 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "action": {"pass": "Pass", "block": "Block", "reject": "Reject"},
     "family": _FAMILY,
     "protocol": _PROTOCOL,
-    "virtual_ips.type": {"carp": "CARP", "ipalias": "IP Alias"},
+    "virtual_ips.type": {"carp": "CARP", "ipalias": "IP Alias", "proxyarp": "Proxy ARP", "other": "Other"},
     "aliases.type": {"host": "Host(s)", "network": "Network(s)", "port": "Port(s)"},
     "mode": {
         "automatic": "Automatic Outbound NAT",
@@ -24,6 +24,21 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "filter_rule": {"associated": "Add associated filter rule", "pass": "Pass", "none": "None"},
     "privileges": {"all": "Everything", "read-only": "Read only", "ha-sync": "System - HA node sync"},
     "translation": {"interface": "Interface Address"},
+    "smtp_tls": {"none": "None", "starttls": "STARTTLS", "tls": "TLS"},
+    "deny_unknown": {
+        "allow": "Allow all clients",
+        "enabled": "Allow known clients from any interface",
+        "class": "Allow known clients from only this interface",
+    },
+    "router_advertisements.mode": {
+        "disabled": "Disabled",
+        "router": "Router Only",
+        "unmanaged": "Unmanaged",
+        "managed": "Managed",
+        "assisted": "Assisted",
+        "stateless": "Stateless DHCP",
+    },
+    "priority": {"low": "Low", "medium": "Normal", "high": "High"},
 }
 """Field, or ``area.field`` where the same name means another thing -> stored value -> word."""
 

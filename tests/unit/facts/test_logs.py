@@ -2,13 +2,14 @@
 
 import json
 import logging
+from datetime import datetime
 
 import pytest
 
 from gemel.daemons.logs import formatter
 from gemel.facts.every import fact
 from gemel.facts.fact import Unreadable
-from gemel.facts.logs import LogLines, from_file, from_journal
+from gemel.facts.logs import LogLine, LogLines, from_file, from_journal
 
 
 def read(files: dict[str, list[str]], journal: list[str] | None = None, **options: str) -> LogLines:
@@ -46,6 +47,15 @@ def test_a_trace_belongs_to_the_line_above_it() -> None:
     first, failed, trace = from_file("agent", lines)
     assert first.at is None and first.level == "info"
     assert (trace.at, trace.level, trace.process) == (failed.at, "error", "agent")
+
+
+def test_lines_of_kea_and_unbound_have_their_own_time_and_level() -> None:
+    kea = "2026-11-28 05:16:09.522 WARN  [kea-dhcp4.dhcpsrv/673.140694] DHCPSRV_X no socket on lan"
+    unbound = "[1795842971] unbound[77:0] error: cannot bind"
+    [of_kea], [of_unbound] = from_file("kea-dhcp4", [kea]), from_file("unbound", [unbound])
+    there = datetime(2026, 11, 28, 5, 16, 9, 522000).timestamp()
+    assert of_kea == LogLine(there, "kea-dhcp4", "warning", "DHCPSRV_X no socket on lan")
+    assert of_unbound == LogLine(1795842971.0, "unbound", "error", "cannot bind")
 
 
 def test_what_a_daemon_writes_is_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,11 @@ def test_the_first_visitor_with_the_consoles_code_sets_the_password(tmp_path: Pa
     assert again.cookies[COOKIE]
 
 
+def test_the_user_manager_says_where_admin_is(there: tuple[Agent, Any]) -> None:
+    words = logged_in(there[1]).get("/system/users").words
+    assert "admin is always there" in words and "gemel passwd" in words, "boss is somebody else"
+
+
 def test_a_key_is_made_shown_once_used_and_revoked(there: tuple[Agent, Any]) -> None:
     _, application = there
     browser = logged_in(application)

@@ -1,6 +1,5 @@
 """Services > DHCP Server and Status > DHCP Leases in front of a real agent."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +22,47 @@ def there(tmp_path: Path) -> tuple[Agent, Browser]:
 
 
 def new_server(browser: Browser, **values: Any) -> Any:
-    page = browser.get("/services/dhcp/new?if=lan")
-    found = re.findall(r'<option value="([^"]*)" selected', page.text)
-    kept = {name: page.value(name) for name in ("default_lease", "max_lease")}
-    return browser.post("/services/dhcp/new?if=lan", interface=found[0], deny_unknown="allow", **kept, **FORM, **values)
+    page = browser.get("/services/dhcp?if=lan")
+    kept = {name: page.value(name) for name in ("default_lease", "max_lease", "etag")}
+    return browser.post("/services/dhcp?if=lan", **{**kept, "deny_unknown": "allow", **FORM, **values})
 
 
-def test_add_on_the_lan_tab_is_a_form_for_lan_with_the_recipes_labels(there: tuple[Agent, Browser]) -> None:
-    listed = there[1].get("/services/dhcp?if=lan")
-    assert 'href="/services/dhcp/new?if=lan"' in listed.text
-    page = there[1].get("/services/dhcp/new?if=lan")
-    assert page.chosen("interface") == "LAN"
-    for label in ("Enable DHCP server", "Range from", "DNS servers", "Gateway", "Failover Peer IP"):
+def test_the_lan_tab_is_the_form_with_the_recipes_labels_before_there_is_a_server(there: tuple[Agent, Browser]) -> None:
+    page = there[1].get("/services/dhcp?if=lan")
+    assert "DHCP Server on LAN" in page.words and "Add" not in page.words.split()
+    for label in ("Enable DHCP server", "Range from", "DNS Server", "Gateway", "Failover Peer IP"):
         assert label in page.words
+    assert page.choices("deny_unknown")[0] == "Allow all clients"
+
+
+def test_the_page_opens_where_a_server_is_or_would_be(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    assert "DHCP Server on LAN" in browser.get("/services/dhcp").words, "the local network, not WAN"
+    agent.change("dhcp", "add", apply=True, interface="opt1")
+    assert "DHCP Server on SYNC" in browser.get("/services/dhcp").words
+    assert browser.get("/services/dhcp/opt1").address == "/services/dhcp?if=opt1"
+    assert "Router Advertisements on" in browser.get("/services/router-advertisements").words
+
+
+def test_the_settings_of_an_interface_can_be_changed_and_deleted(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    assert "Delete these settings" not in browser.get("/services/dhcp?if=lan").words
+    new_server(browser)
+    new_server(browser, range_from="192.168.1.110")
+    [server] = agent.desk.config[DHCP].items
+    assert server.range_from == "192.168.1.110"
+    assert "Delete these settings" in browser.get("/services/dhcp?if=lan").words
+    browser.post("/services/dhcp?if=lan", do="delete")
+    assert not agent.desk.config[DHCP].items
+
+
+def test_two_administrators_do_not_overwrite_each_other(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    new_server(browser)
+    old = browser.get("/services/dhcp?if=lan").value("etag")
+    new_server(browser, range_from="192.168.1.110")
+    page = new_server(browser, etag=old, range_from="192.168.1.120")
+    assert agent.desk.config[DHCP].items[0].range_from == "192.168.1.110" and "Saved and applied" not in page.words
 
 
 def test_save_applies_at_once(there: tuple[Agent, Browser]) -> None:

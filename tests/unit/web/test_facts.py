@@ -127,6 +127,15 @@ def test_without_a_virtual_ip_the_page_says_what_to_do(there: tuple[Watched, Bro
     assert "No CARP virtual IP is set up here" in page.words and "Maintenance Mode" not in page.words
 
 
+def test_figures_without_rows_are_cards_and_what_is_not_known_is_a_dash(there: tuple[Watched, Browser]) -> None:
+    watched, browser = there
+    counters = {f"sent: {i}": i for i in range(9)}
+    watched.facts["state-sync"] = {"lag_ms": None, "host_id": "1", "counters": counters}
+    words = browser.get("/status/state-synchronization").words
+    assert "Lag (ms) –" in words and "Host ID 1" in words and "None" not in words
+    assert "Counters What Count sent: 0 0 sent: 1 1" in words and "There is nothing to show" not in words
+
+
 def test_a_facts_rows_options_and_the_rest_are_shown(there: tuple[Watched, Browser]) -> None:
     watched, browser = there
     watched.facts["states"] = {

@@ -22,6 +22,8 @@ def test_every_step_that_is_linked_is_in_the_recipe() -> None:
         ("/firewall/rules?if=opt1", "Add Firewall Rules for Synchronization"),
         ("/firewall/nat/port-forward/new", "Other NAT Concerns"),
         ("/system/high-availability", "Configure pfsync"),
+        ("/status/dhcp-leases", "Setup DHCP"),
+        ("/services/dhcp-mappings?if=lan", "Setup DHCP"),
         ("/system/users", "Configuring a high availability cluster"),
     ],
 )

@@ -17,6 +17,7 @@ from gemel.web.pages import (
     interfaces,
     nat,
     notifications,
+    per_interface,
     rules,
     segments,
     session,
@@ -36,6 +37,8 @@ HAND_MADE: tuple[AreaPages, ...] = (
     high_availability.PAGES,
     users.PAGES,
     notifications.PAGES,
+    per_interface.SERVERS,
+    per_interface.ADVERTISED,
     dhcp.MAPPINGS,
 )
 """The pages that people live in: made by hand on top of what the models give."""

@@ -17,6 +17,7 @@ from gemel.web.pages.area import refused
 from gemel.web.visit import Page, Visit
 
 LONGEST_OPTION = 200
+MOST_IN_A_LINE = 5  # figures of one kind; more of them are a table
 NUMERIC = ("count", "bytes", "rate", "seconds", "share")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -95,11 +96,21 @@ def asides(answer: Mapping[str, Any]) -> list[Aside]:
 
 
 def _aside(name: str, value: Any) -> Aside:
-    label = name.replace("_", " ").capitalize()
+    label = _label(name)
+    if value is None:
+        return Aside(label)
+    if isinstance(value, Mapping) and len(value) > MOST_IN_A_LINE:
+        return Aside(label, heads=("what", "count"), rows=tuple((str(k), _text(v)) for k, v in value.items()))
     if isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value):
         heads = tuple(str(k) for k in value[0])
         return Aside(label, heads=heads, rows=tuple(tuple(_text(v.get(h, "")) for h in heads) for v in value))
     return Aside(label, _text(value))
+
+
+def _label(name: str) -> str:
+    """A field's name as a heading."""
+    words = name.replace("_", " ").capitalize().removesuffix(" ms").removesuffix(" id")
+    return words + (" (ms)" if name.endswith("_ms") else " ID" if name.endswith("_id") else "")
 
 
 def shown(visit: Visit, fact: Fact[Any]) -> Response:

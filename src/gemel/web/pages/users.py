@@ -20,6 +20,7 @@ PRIVILEGES = (("read-only", "Read only"), ("all", "Everything"))
 class UserPages(AreaPages):
     """Hand-made: whether an account has a second factor, and its reset."""
 
+    list_template = "users.html"
     form_template = "user.html"
 
     def beside_form(self, visit: Visit, values: Mapping[str, Any]) -> dict[str, Any]:
