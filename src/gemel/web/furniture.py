@@ -12,7 +12,7 @@ from markupsafe import Markup
 from gemel import __version__
 from gemel.web.files import Files
 from gemel.web.form import endpoint_parts, masked_parts, port_parts
-from gemel.web.menu import menus
+from gemel.web.menu import menus, tab_of
 from gemel.web.recipe import step_of
 from gemel.web.security import TOKEN_FIELD
 from gemel.web.words import option_word
@@ -35,7 +35,7 @@ def furniture(files: Files) -> Mapping[str, Any]:
     return {
         "icon": icon, "file": files.address, "csrf": csrf, "menus": menus, "option_word": option_word,
         "version": __version__, "endpoint_parts": endpoint_parts, "port_parts": port_parts,
-        "masked_parts": masked_parts, "moment": moment, "step_of": step_of, "lines": "\n".join,
+        "masked_parts": masked_parts, "moment": moment, "step_of": step_of, "tab_of": tab_of, "lines": "\n".join,
     }  # fmt: skip
 
 

@@ -24,7 +24,8 @@ class Entry:
         """Whether this address is the entry's page or one below it."""
         path = address.partition("?")[0]
         alone = self.address in ("/", "/interfaces")  # what is below them has entries of its own
-        return path == self.address or (not alone and path.startswith(f"{self.address}/"))
+        pages = SIBLINGS.get(self.address, (self.address,))
+        return path == self.address if alone else any(_leads(page, path) for page in pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,21 @@ TITLES = {
     "notifications": ("System", "Advanced", "Notifications"),
 }
 """What stands above an area's page: the way to it."""
+
+
+SIBLINGS = {tabs[0][1]: tuple(address for _, address in tabs) for tabs in TABS.values()}
+"""The page of the first tab, where the menu leads -> the pages of all of them."""
+
+
+def tab_of(tabs: Iterable[tuple[str, str]], address: str) -> str:
+    """The page of the tab that an address belongs to: of a page and one below it, the one below."""
+    path = address.partition("?")[0]
+    return max((target for _, target in tabs if _leads(target, path)), key=len, default="")
+
+
+def _leads(target: str, path: str) -> bool:
+    """Whether a path is that page, or below it."""
+    return path == target or path.startswith(f"{target}/")
 
 
 HAND_MADE_FACTS = {

@@ -1,5 +1,6 @@
 """Lists and forms in front of a real agent: what is shown, what is saved, what is said about what is wrong."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,25 @@ def test_no_form_leaves_a_field_of_its_model_out(there: tuple[Agent, Browser], a
         text = there[1].get(address).text
         there_is = {n for n in names if f'name="{n}"' in text or f'name="{n}-text"' in text}
         assert there_is == names, address
+
+
+@pytest.mark.parametrize(
+    ("address", "menu", "tab"),
+    [
+        ("/services/dhcp-mappings?if=lan", "DHCP Server", "Static Mappings"),
+        ("/services/dhcp-mappings/new?if=lan", "DHCP Server", "Static Mappings"),
+        ("/system/high-availability/health", "High Avail. Sync", "Health"),
+        ("/services/dns-resolver/hosts/new", "DNS Resolver", "Host Overrides"),
+        ("/firewall/nat/outbound/new", "NAT", "Outbound"),
+        ("/system/api-keys", "User Manager", "API Keys"),
+    ],
+)
+def test_one_tab_and_one_menu_entry_say_where_one_is(
+    there: tuple[Agent, Browser], address: str, menu: str, tab: str
+) -> None:
+    text = there[1].get(address).text
+    bar, _, rest = text.partition('<main id="main"')
+    tabs = re.search(r'<nav aria-label="Tabs">.*?</nav>', rest, re.DOTALL)
+    assert tabs and re.findall(r'aria-current="page">([^<]*)<', tabs[0]) == [tab]
+    assert re.findall(r'aria-current="page">([^<]*)<', bar) == [menu]
+    assert bar.count("nav-item dropdown active") == 1
