@@ -1,5 +1,6 @@
 """Virtual IPs of every type in a cluster, entered at the primary; and who else is on their networks."""
 
+import os
 import re
 import subprocess
 import time
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from gemel.lab.dhcp_host import DhcpHost
 from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from gemel.lab.recipe import type_in
-from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP, WAN_VIP6, mac
+from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP, WAN_VIP6, mac, other
+from tests.lab.dhcp_servers import SERVER, SERVER6, on_wan
 from tests.lab.stories import status, wait_for_push
 
 pytestmark = pytest.mark.lab
@@ -129,6 +132,56 @@ def test_hosts_have_one_ipv6_router_whichever_node_is_master(dual: Lab) -> None:
     assert "via fe80::1 " in router()
     type_in(dual, "fw1", "gemel ra delete lan")
     dual.wait(lambda: not router(), "the router to take its leave", 10)
+
+
+def relays(lab: Lab, node: str) -> list[str]:
+    """The DHCP relays that run on a node: 4, 6."""
+    running = lab.exec(node, "ps", "-eo", "args").splitlines()
+    return sorted(line.split()[1].lstrip("-") for line in running if line.startswith("dhcrelay "))
+
+
+def asked_from(lab: Lab, folder: Path) -> set[str]:
+    """From which nodes' cards requests have reached the server on WAN since this was last asked."""
+    cards = {mac(lab.name, node, "wan"): node for node in NODES}
+    seen = folder / "asked"
+    lines = seen.read_text().splitlines() if seen.exists() else []
+    if seen.exists():
+        os.truncate(seen, 0)
+    return {cards[line.split()[1]] for line in lines if line.split()[1] in cards}
+
+
+def test_dhcp_requests_are_relayed_by_the_master_alone(dual: Lab, tmp_path: Path) -> None:
+    port = "udp dst port 67 or udp dst port 547"
+    with on_wan(dual, tmp_path), (tmp_path / "asked").open("ab") as said:
+        watch = dual.start("wan", "tcpdump", "-lnei", "eth0", port, stdout=said, stderr=subprocess.DEVNULL)
+        try:
+            type_in(dual, "fw1", f"gemel dhcp-relay set --enable --interfaces LAN --servers {SERVER}")
+            type_in(dual, "fw1", f"gemel dhcp6-relay set --enable --interfaces LAN --servers {SERVER6}")
+            wait_for_push(dual)
+            given = set[str]()
+            for number, master in enumerate(("fw1", "fw2", "fw1")):
+                slave = other(master)
+                dual.wait(lambda m=master: relays(dual, m) == ["4", "6"], f"{master} to relay", 10)
+                dual.wait(lambda s=slave: relays(dual, s) == [], f"{slave} to be silent", 10)
+                asked_from(dual, tmp_path)
+                with DhcpHost(dual, f"four{number}") as four, DhcpHost(dual, f"six{number}") as six:
+                    four.dhclient()
+                    six.dhclient6()
+                    address, address6 = four.wait_for(1, 20)[1], six.wait_for(1, 20)[1]
+                    assert address.startswith("192.168.1.1") and address6.startswith("2001:db8:1::1:")
+                    assert not {address, address6} & given
+                    given |= {address, address6}
+                assert asked_from(dual, tmp_path) == {master}
+                type_in(dual, "fw1", f"gemel carp maintenance {'on' if number == 0 else 'off'}")
+        finally:
+            watch.terminate()
+            watch.wait()
+            type_in(dual, "fw1", "gemel carp maintenance off")
+    for relay in ("dhcp-relay", "dhcp6-relay"):
+        type_in(dual, "fw1", f"gemel {relay} set --disable")
+    wait_for_push(dual)
+    steady(dual)
+    dual.wait(lambda: not relays(dual, "fw1"), "the relay to end", 10)
 
 
 def test_a_change_of_a_live_vhid_moves_no_role(dual: Lab) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -58,6 +58,17 @@ def _ipv4(value: str) -> str:
 
 def _ipv4s(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_ipv4(v) for v in values if v))
+
+
+def _ipv6(value: str) -> str:
+    try:
+        return str(IPv6Address(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no IPv6 address") from None
+
+
+def _ipv6s(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_ipv6(v) for v in values if v))
 
 
 def at_most(most: int, what: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
@@ -199,6 +210,7 @@ def _options(values: tuple[str, ...]) -> tuple[str, ...]:
 
 OptionalIpv4 = Annotated[str, AfterValidator(_ipv4)]
 Ipv4s = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_ipv4s)]
+Ipv6s = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_ipv6s)]
 Spans = Annotated[
     tuple[str, ...], BeforeValidator(lines), AfterValidator(lambda values: tuple(_span_text(v) for v in values))
 ]

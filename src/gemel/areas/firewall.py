@@ -14,6 +14,7 @@ from typing import Any
 from gemel.areas.aliases import ALIASES, ranges_of, spans_of
 from gemel.areas.dhcp import DHCP
 from gemel.areas.dhcp_kea import automatic_rules
+from gemel.areas.dhcp_relay import DHCP6_RELAY, DHCP_RELAY, relay_rules
 from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES, PRIVATE, Interface
@@ -89,7 +90,7 @@ def _fingerprint(config: Config) -> str:
     """Of everything that the policy is made from: the models' JSON is ten times quicker to make than the policy's."""
     found = hashlib.blake2b(COMPILER.encode(), digest_size=8)
     policies = (INTERFACES, GATEWAYS, ROUTES, ALIASES, RULES, OUTBOUND_NAT, PORT_FORWARDS, VIRTUAL_IPS)
-    services = (DHCP, HIGH_AVAILABILITY)  # they bring rules of their own
+    services = (DHCP, DHCP_RELAY, DHCP6_RELAY, HIGH_AVAILABILITY)  # they bring rules of their own
     for name in (area.name for area in (*policies, *services)):
         found.update(config.named(name).model_dump_json(exclude={"separators"}).encode())
     return found.hexdigest()
@@ -135,7 +136,11 @@ def _interface(config: Config, resolver: Resolver, interface: Interface) -> ir.I
         id=interface.id,
         device=interface.device,
         rules=tuple(_rules(config, resolver, interface.id)),
-        automatic=(*automatic_rules(config, interface), *_passed_forwards(config, resolver, interface.id)),
+        automatic=(
+            *automatic_rules(config, interface),
+            *relay_rules(config, interface),
+            *_passed_forwards(config, resolver, interface.id),
+        ),
         lockout_addresses=tuple(map(host, interface.own)) + tuple(here) if lockout else (),
         lockout_ports=LOCKOUT_PORTS if lockout else (),
         block_private=interface.block_private,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from gemel.areas.dhcp_fields import DomainSearch, at_most, listed
+from gemel.areas.dhcp_fields import DomainSearch, Ipv6s, at_most, listed
 from gemel.areas.dns_resolver import DNS_RESOLVER, listening
 from gemel.areas.fields import InterfaceRef, Line
 from gemel.areas.interfaces import INTERFACES, Interface
@@ -38,13 +38,6 @@ MODES = {
     "stateless": (False, True, True),
 }
 """Mode -> the flags M (addresses by DHCPv6), O (other settings by DHCPv6) and A (hosts make addresses themselves)."""
-
-
-def _ipv6(value: str) -> str:
-    try:
-        return str(IPv6Address(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is no IPv6 address") from None
 
 
 def _prefix(value: str) -> str:
@@ -74,15 +67,12 @@ class Advertised(Item):
     prefixes: Annotated[
         tuple[Annotated[str, AfterValidator(_prefix)], ...], BeforeValidator(listed)
     ] = field((), label="Subnets", help="Networks such as 2001:db8:1::/64. Empty: that of the interface.")
-    dns_servers: Annotated[
-        tuple[Annotated[str, AfterValidator(_ipv6)], ...], BeforeValidator(listed),
-        AfterValidator(at_most(4, "DNS servers")),
-    ] = field(
+    dns_servers: Annotated[Ipv6s, AfterValidator(at_most(4, "DNS servers"))] = field(
         (),
         label="DNS servers",
         help="IPv6 addresses, at most four; in a cluster the CARP VIP. Empty: that VIP, or else the interface's "
         "address, where the DNS Resolver answers there.",
-    )  # fmt: skip
+    )
     domain_search: DomainSearch = field(
         (), label="Domain search list", help="Domains that hosts try behind a name without dots."
     )

@@ -23,6 +23,14 @@ BOUND|RENEW|REBIND|REBOOT)
 EXPIRE|FAIL|RELEASE|STOP) ip address flush dev "$interface" ;;
 esac
 """
+DHCLIENT6_SCRIPT = """#!/bin/sh
+case "$reason" in
+BOUND6|RENEW6|REBIND6)
+    [ -z "$new_ip6_address" ] || ip -6 address replace "$new_ip6_address/128" dev "$interface"
+    address="$new_ip6_address$new_ip6_prefix"
+    echo "$reason $address ${new_dhcp6_name_servers:--} ${new_dhcp6_domain_search:--} $new_dhcp6_server_id" >>"$SEEN" ;;
+esac
+"""
 UDHCPC_SCRIPT = """#!/bin/sh
 case "$1" in
 bound|renew)
@@ -46,6 +54,8 @@ class DhcpHost:
         namespace.delete(self.name)
         namespace.run("ip", "-n", switch, "link", "delete", port, check=False)
         namespace.add(self.name)
+        # Its link-local address counts at once: dhclient -6 does not wait until nobody else has it.
+        self.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
         namespace.ip(
             self.name, f"link add eth0 address {self.mac} type veth peer name {port} netns {switch}", "link set eth0 up"
         )
@@ -75,6 +85,17 @@ class DhcpHost:
         script = self._script(DHCLIENT_SCRIPT)
         self._start("dhclient", "-d", "-cf", str(settings), "-lf", str(leases), "-pf", str(self._folder / "pid"), "-sf",
                     script, "eth0")  # fmt: skip
+
+    def dhclient6(self, *options: str) -> None:
+        """Start ISC's client for DHCPv6, which stays and renews; its DUID is made of its MAC. `-P`: asks for a prefix.
+        Its events are reason, address or prefix, DNS servers, search list, the server's DUID."""
+        settings = self._folder / "conf"
+        settings.write_text("also request dhcp6.name-servers, dhcp6.domain-search;\n")
+        leases = self._folder / "leases6"
+        leases.touch()
+        script = self._script(DHCLIENT6_SCRIPT)
+        self._start("dhclient", "-6", "-d", *options, "-D", "LL", "-cf", str(settings), "-lf", str(leases), "-pf",
+                    str(self._folder / "pid"), "-sf", script, "eth0")  # fmt: skip
 
     def lookup(self, server: str, name: str, patience: float = 5.0) -> dict[str, Any]:
         """The answer of a DNS server: addresses (None: no answer), seconds, code."""
