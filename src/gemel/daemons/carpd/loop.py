@@ -5,7 +5,6 @@ import math
 import os
 import queue
 import secrets
-import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,15 +46,12 @@ from gemel.daemons.carpd.news import AgentHand
 from gemel.daemons.carpd.ports import Ports, needs, unicast_sources
 from gemel.daemons.carpd.report import Epoch, carp_report
 from gemel.daemons.carpd.settings import read_settings
+from gemel.daemons.carpd.waiting import Waiting
 from gemel.daemons.readiness import Watchdog, notify
 from gemel.effects.link_watch import LinkWatch
 
 log = logging.getLogger("carpd")
 
-HASTY, IN_A_ROW = 0.0005, 8
-GATHER = 0.002
-"""After 8 turns, each woken within half a millisecond, packets come in a burst, or a flood. Two milliseconds let them
-gather, so that they cost one turn and not one each."""
 RETRY = 1.0  # seconds between two attempts to open the heartbeat, while its address is not there
 
 
@@ -85,11 +81,11 @@ class Carpd:
         self._addresses = AddressHand(clock)
         self._flowd = FlowdHand(f"{run_dir}/flowd.sock", self.post)
         self._agent = AgentHand(f"{run_dir}/agent.sock")
-        self._poll = select.epoll()
-        self._ports = Ports(self._poll)
+        self._waiting = Waiting(clock)
+        self._ports = Ports(self._waiting)
         self._retry_at = math.inf
-        self._poll.register(self._wake, select.EPOLLIN)
-        self._poll.register(self._links, select.EPOLLIN)
+        self._waiting.add(self._wake)
+        self._waiting.add(self._links)
         self._quit = self._sent = False
         self._journal = Journal(time.time)
         self._epoch = Epoch(time.time)
@@ -129,18 +125,10 @@ class Carpd:
         self._handle(Started(), clock())
         notify("READY=1")
         watchdog = Watchdog(clock())
-        turns = 0
         while not self._quit:
             watchdog.turn(clock())
             due = min(self.node.deadline(), self._retry_at, watchdog.deadline)
-            asleep = clock()
-            ready = self._poll.poll(None if due == math.inf else max(0.0, due - asleep))
-            now = clock()
-            turns = turns + 1 if now - asleep < HASTY else 0
-            if turns > IN_A_ROW:
-                time.sleep(GATHER)
-                now = clock()
-            descriptors = {fd for fd, _ in ready}
+            descriptors, now = self._waiting.until(due)
             for event in self._ports.heard(descriptors):
                 self._handle(event, now)
             if self._links.fileno() in descriptors:

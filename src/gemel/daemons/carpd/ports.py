@@ -5,7 +5,6 @@ adverts to single addresses.
 """
 
 import logging
-import select
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,13 +12,15 @@ from gemel.carp.events import BeatHeard, Event, Heard, NeighbourHeard
 from gemel.carp.neighbour import solicited_node
 from gemel.carp.settings import Partner, Settings
 from gemel.carp.wire import GROUP6, virtual_mac
+from gemel.daemons.carpd.waiting import Waiting
 from gemel.effects.heartbeat import BeatPort
 from gemel.effects.packet import CarpPort, NeighbourPort
 from gemel.effects.unicast import UnicastPorts
 
 log = logging.getLogger("carpd")
 
-AT_ONCE = 64  # packets from one socket, before timers and the other sockets have their turn
+AT_ONCE = 256  # packets from one socket, before timers and the other sockets have their turn
+ROOM = 1 << 20  # bytes for adverts that wait, doubled by the kernel: 255 VHIDs may speak at once, and a flood come too
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Opened:
 
 
 class Ports:
-    """All of carpd's sockets, registered with `poll`."""
+    """All of carpd's sockets, which wake by `waiting`."""
 
-    def __init__(self, poll: select.epoll) -> None:
-        self._poll = poll
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
         self._devices: dict[str, Opened] = {}
         self._unicast = UnicastPorts()
         self._beats: BeatPort | None = None
@@ -61,7 +62,7 @@ class Ports:
     def open(self, device: str, index: int) -> None:
         """Open a device; one that cannot be is logged."""
         try:
-            carp = CarpPort(device)
+            carp = CarpPort(device, ROOM)
         except OSError as error:
             log.warning("%s: %s", device, error.strerror)
             return
@@ -83,14 +84,14 @@ class Ports:
 
         for port, hear in ((carp, heard), (neighbours, overheard)):
             self._heard[port.fileno()] = hear
-            self._poll.register(port, select.EPOLLIN)
+            self._waiting.add(port, adverts=port is carp)
 
     def close(self, device: str) -> None:
         """Close a device."""
         gone = self._devices.pop(device)
         for port in (gone.carp, gone.neighbours):
             del self._heard[port.fileno()]
-            self._poll.unregister(port)
+            self._waiting.remove(port)
             port.close()
 
     def meet(self, partner: Partner | None) -> None:
@@ -99,7 +100,7 @@ class Ports:
             return
         if self._beats is not None:
             del self._heard[self._beats.fileno()]
-            self._poll.unregister(self._beats)
+            self._waiting.remove(self._beats)
             self._beats.close()
             self._beats = None
         self._partner = partner
@@ -116,7 +117,7 @@ class Ports:
             return None if payload is None else BeatHeard(payload)
 
         self._heard[beats.fileno()] = heard
-        self._poll.register(beats, select.EPOLLIN)
+        self._waiting.add(beats)
 
     @property
     def misses_heartbeat(self) -> bool:
