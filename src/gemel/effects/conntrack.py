@@ -23,6 +23,7 @@ AT_ONCE = 128  # requests in one send
 PROC = Path("/proc/sys/net/netfilter")
 
 _NLMSG = struct.Struct("=IHHII")
+_HEAD = struct.Struct("=IH").unpack_from
 _ERROR = struct.Struct("=i").unpack_from
 
 
@@ -65,7 +66,6 @@ class _Slots:
             self._headers[i].header.iov = ctypes.pointer(self._vectors[i])
             self._headers[i].header.iovlen = 1
         self._first = ctypes.byref(self._headers)
-        self._view = memoryview(self._buffer).cast("B")
         self._raw = memoryview(self._headers).cast("B")
         size, at = ctypes.sizeof(_MMsgHdr), _MMsgHdr.length.offset
         self._size, self._lengths = size, struct.Struct(f"={at}xI{size - at - 4}x")
@@ -82,9 +82,10 @@ class _Slots:
             if n < 0 and ctypes.get_errno() == errno.ENOBUFS:
                 raise Overrun
             return []
-        view, at, found = self._view, 0, []
+        buffer, at = self._buffer, 0
+        found: list[bytes] = []
         for (length,) in self._lengths.iter_unpack(self._raw[:n * self._size]):
-            found.append(bytes(view[at:at + length]))
+            found.append(buffer[at:at + length])  # type: ignore[arg-type]  # bytes; half of what a view's slice costs
             at += SLOT
         return found
 
@@ -188,16 +189,16 @@ class Listing:
             return []
         found, at = [], 0
         while len(data) - at >= 16:
-            length, kind, _, _, _ = _NLMSG.unpack_from(data, at)
-            if kind == NLMSG_DONE and self._next:
+            length, kind = _HEAD(data, at)
+            if kind > NLMSG_DONE:  # a state
+                found.append(data[at:at + length])
+            elif kind == NLMSG_DONE and self._next:
                 self._socket.send(request(self._next, DUMP, 2, b"\0\0\0\0"))
                 self._next = 0
             elif kind == NLMSG_DONE:
                 self.done = True
             elif kind == NLMSG_ERROR:
                 self.failed = True
-            else:
-                found.append(data[at:at + length])
             at += max(16, length + 3 & ~3)
         return found
 

@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 from gemel.flows.attributes import Malformed
 from gemel.flows.ctnetlink import CREATE, EXCL, NEW, delete, delete_reply, get, reply_of, request
-from gemel.flows.injection import bare, expect, inject, unexpect, unlabelled
+from gemel.flows.injection import bare, create, expect, inject, unexpect, unlabelled, update
 from gemel.flows.ledger import Ledger
+from gemel.flows.quick import quick
 
 ENOENT, EBUSY, EEXIST, ENOSPC, ENOMEM, EOPNOTSUPP = 2, 16, 17, 28, 12, 95
 MOST_TRIES = 4  # about one state
@@ -61,11 +62,10 @@ class Conversation:
         made: list[bytes] = []
         for index, (verb, key, message, _) in enumerate(self._asked):
             try:
-                if verb == "update":
-                    made.append(request(NEW, 0, index, inject(message).body))
-                elif verb == "create":
-                    body, once = inject(message)
-                    made.append(request(NEW, CREATE | EXCL, index, body + once))
+                if verb == "create":
+                    made.append(quick(message, index, True) or create(message, index))
+                elif verb == "update":
+                    made.append(quick(message, index, False) or update(message, index))
                 else:
                     made += self._rare(verb, key, message, index)
             except Malformed:
@@ -85,10 +85,10 @@ class Conversation:
         state = inject(message)
         body = unlabelled(state.body) if verb == "plain" else state.body
         once = bare(state.once) if verb in ("bare", "plain") else state.once
-        create = request(NEW, CREATE | EXCL, index, body + once)
+        creating = request(NEW, CREATE | EXCL, index, body + once)
         if verb == "replace":
-            return [delete(key, _QUIET), delete_reply(message, _QUIET), create]
-        return [create]
+            return [delete(key, _QUIET), delete_reply(message, _QUIET), creating]
+        return [creating]
 
     def answered(self, replies: Iterable[Reply]) -> None:
         """The kernel's errors, and the states it was asked for; silence about a request means that it was done."""

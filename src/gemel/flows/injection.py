@@ -6,8 +6,7 @@ as the plain inverse of the original tuple with CTA_NAT_SRC and CTA_NAT_DST, exa
 given when an entry is created, as can the helper and the master. TCP entries are always made liberal: whoever takes
 over in the middle of a connection has not seen its windows.
 
-Most states are IPv4 TCP and UDP and have their fields at fixed offsets; `_quick` takes those. `_thorough` takes every
-state, and gives the same.
+Most states are IPv4 TCP and UDP and have their fields at fixed offsets; `quick` makes the requests for those.
 """
 
 import struct
@@ -22,6 +21,7 @@ from gemel.flows.ctnetlink import (
     EXPECT,
     EXPECT_TUPLE,
     EXPECT_ZONE,
+    NEW,
     ORIG,
     REPLY,
     UNEXPECT,
@@ -29,26 +29,40 @@ from gemel.flows.ctnetlink import (
     key_of,
     request,
 )
+from gemel.flows.fields import (
+    CONFIRMED,
+    DESTINATION_PORT,
+    FIXED_TIMEOUT,
+    FLAGS,
+    GRE,
+    GRE_LEASE,
+    HELP,
+    ICMP_ID,
+    ICMPV6_ID,
+    IP,
+    KEPT,
+    LABELS,
+    LEASE,
+    LONGEST,
+    MASTER,
+    NAT_DST,
+    NAT_SRC,
+    PROTO,
+    PROTO_NUM,
+    PROTOINFO,
+    SOURCE_PORT,
+    STATUS,
+    STATUS_KEPT,
+    SYNPROXY,
+    TCP,
+    TIMEOUT,
+    TUPLE_ZONE,
+)
 
-STATUS, PROTOINFO, HELP, NAT_SRC, TIMEOUT, MARK = 3, 4, 5, 6, 7, 8
-NAT_DST, MASTER, SEQ_ORIG, SEQ_REPLY, LABELS, SYNPROXY = 13, 14, 15, 16, 22, 24
-KEPT = (MARK, SEQ_ORIG, SEQ_REPLY, LABELS)
-IP, PROTO, TUPLE_ZONE = 1, 2, 3
 INVERSE_IP = {1: 2, 2: 1, 3: 4, 4: 3}  # v4 source, destination; v6 source, destination
 INVERSE_PROTO = {2: 3, 3: 2}  # ports
-PROTO_NUM, SOURCE_PORT, DESTINATION_PORT, ICMP_ID, ICMPV6_ID = 1, 2, 3, 4, 7
-
-SEEN_REPLY, CONFIRMED, FIXED_TIMEOUT = 0x2, 0x8, 0x400
-STATUS_KEPT = SEEN_REPLY | ASSURED | FIXED_TIMEOUT
-LIBERAL = 0x8
-FLAGS_MASK = 0x1 | 0x2 | LIBERAL  # window scale, selective acknowledgement, liberal
-TCP, GRE = 6, 47
 EXPECT_ID = 5  # CTA_EXPECT_ID; all the others mean the same on the other node
 _ESTABLISHED = b"\3"
-
-LEASE = 180  # seconds
-GRE_LEASE = 600  # seconds: the kernel refreshes an injected GRE state to *no* time at its next packet, so this is fixed
-LONGEST = 30 * 86400  # seconds; more is no timeout but a mistake
 
 _U16 = struct.Struct("=H").unpack_from
 _BE32 = struct.Struct("!I")
@@ -61,128 +75,38 @@ class Injection(NamedTuple):
     once: bytes
 
 
+def create(message: bytes, index: int) -> bytes:
+    """The request that gives this kernel the state of which `message`, of the peer's kernel, tells.
+
+    Raises:
+        Malformed: no such state.
+    """
+    body, once = inject(message)
+    return request(NEW, CREATE | EXCL, index, body + once)
+
+
+def update(message: bytes, index: int) -> bytes:
+    """The request that makes this kernel's state as `message` says.
+
+    Raises:
+        Malformed: no such state.
+    """
+    return request(NEW, 0, index, inject(message).body)
+
+
 def inject(message: bytes) -> Injection:
     """What to ask of this kernel, so that it has the state that `message`, of the peer's kernel, tells of.
 
     Raises:
         Malformed: no such state.
     """
-    made = _quick(message)
-    if made is None:
-        try:
-            made = _thorough(message)
-        except (KeyError, IndexError, struct.error):
-            raise Malformed("an attribute that a state needs is missing") from None
-    return made
+    try:
+        return _injection(message)
+    except (KeyError, IndexError, struct.error):
+        raise Malformed("an attribute that a state needs is missing") from None
 
 
-# --- IPv4 TCP and UDP: everything at a fixed offset -----------------------------------------------------------------
-#
-#   20 ORIG  32 source  40 destination  52 protocol  60 source port  68 destination port      72 REPLY  likewise
-#   an event:    124 ID        132 STATUS  140 TIMEOUT                          148 PROTOINFO  MARK
-#   a listing:   124 STATUS    132 MARK    140 ID       148 USE   156 TIMEOUT   164 PROTOINFO
-#
-_PORTS = struct.pack("=HH", 28, PROTO | 0x8000)
-_ORIG_HEAD = struct.pack("=HHHHHH", 52, ORIG | 0x8000, 20, IP | 0x8000, 8, 1)
-_REPLY_HEAD = struct.pack("=HHHHHH", 52, REPLY | 0x8000, 20, IP | 0x8000, 8, 1)
-_DESTINATION = struct.pack("=HH", 8, 2)
-_STATUS_HEAD = struct.pack("=HH", 8, STATUS)
-_TIMEOUT_HEAD = struct.pack("=HH", 8, TIMEOUT)
-_MARK_HEAD = struct.pack("=HH", 8, MARK)
-_ID_HEAD = struct.pack("=HH", 8, 12)
-_LISTING_HEADS = (_STATUS_HEAD, _MARK_HEAD, _TIMEOUT_HEAD)
-_TCP_INFO = struct.pack("=HHHHHH", 48, PROTOINFO | 0x8000, 44, 1 | 0x8000, 5, 1)
-_NAT_SRC_HEAD = struct.pack("=HHHH", 40, NAT_SRC | 0x8000, 8, 1)
-_NAT_DST_HEAD = struct.pack("=HHHH", 40, NAT_DST | 0x8000, 8, 1)
-_NAT_MAX = struct.pack("=HH", 8, 2)
-_NAT_PORTS = struct.pack("=HHHH", 20, 3 | 0x8000, 6, 1)
-_NAT_PORT_MAX = b"\0\0" + struct.pack("=HH", 6, 2)
-_LEASE = _BE32.pack(LEASE)
-_LONGEST = _BE32.pack(LONGEST)
-_FLAGS = [bytes(((flags | LIBERAL) & FLAGS_MASK, FLAGS_MASK, 0, 0)) for flags in range(256)]
-
-_TUPLES = struct.Struct("=32x 4s4x4s 16x 2s6x2s2x 12x 4s4x4s 16x 2s6x2s2x").unpack_from
-_EVENT = struct.Struct("=124x 4s4x 4s4s 4s4s").unpack_from
-_LISTING = struct.Struct("=124x 4s4s 4s4s 16x 4s4s").unpack_from
-
-
-class _Statuses(dict[bytes, bytes]):
-    """The kernel's status word -> the attribute to inject."""
-
-    def __missing__(self, word: bytes) -> bytes:
-        kept = _BE32.unpack(word)[0] & STATUS_KEPT | CONFIRMED
-        self[word] = made = _STATUS_HEAD + _BE32.pack(kept)
-        if len(self) > 4096:  # the kernel has 16 bits; a peer may invent more
-            self.clear()
-        return made
-
-
-class _Tails(dict[bytes, bytes | None]):
-    """What follows the timeout -> what of it is injected; None if that takes a thorough look. Few are different."""
-
-    def __init__(self, tcp: bool) -> None:
-        super().__init__()
-        self._tcp = tcp
-
-    def __missing__(self, tail: bytes) -> bytes | None:
-        if len(self) > 4096:
-            self.clear()
-        self[tail] = made = self._kept(tail)
-        return made
-
-    def _kept(self, tail: bytes) -> bytes | None:
-        kept, at = b"", 0
-        if self._tcp:
-            if tail[:12] != _TCP_INFO or len(tail) < 48:
-                return None  # the event does not say how the connection stands
-            kept, at = tail[:36] + _FLAGS[tail[36]] + tail[40:44] + _FLAGS[tail[44]], 48
-        try:
-            for kind, start, end in walk(tail, at, len(tail)):
-                if kind in KEPT:
-                    kept += tail[start:end] + bytes(start - end & 3)
-                elif kind in (HELP, MASTER, PROTOINFO) or (kind == SYNPROXY and any(tail[start + 8:end:8])):
-                    return None
-        except Malformed:
-            return None
-        return kept
-
-
-_STATUSES = _Statuses()
-_TCP_TAILS, _OTHER_TAILS = _Tails(True), _Tails(False)
-
-
-def _quick(m: bytes) -> Injection | None:
-    if len(m) < 148 or m[20:32] != _ORIG_HEAD or m[44:48] != _PORTS or m[72:84] != _REPLY_HEAD:
-        return None
-    a, status_head, status, timeout_head, timeout = _EVENT(m)
-    mark, at = b"", 148
-    if a != _ID_HEAD or status_head != _STATUS_HEAD or timeout_head != _TIMEOUT_HEAD:
-        if len(m) < 164:
-            return None
-        a, status, b, mark, timeout_head, timeout = _LISTING(m)
-        if (a, b, timeout_head) != _LISTING_HEADS:
-            return None
-        mark, at = m[132:140], 164
-    protocol = m[52]
-    tail = (_TCP_TAILS if protocol == TCP else _OTHER_TAILS)[m[at:]]
-    if tail is None or protocol == GRE:  # whose timeout is a special one
-        return None
-    src, dst, sport, dport, rsrc, rdst, rsport, rdport = _TUPLES(m)
-    once = b""
-    if src != rdst or sport != rdport:
-        once = b"".join((_NAT_SRC_HEAD, rdst, _NAT_MAX, rdst, _NAT_PORTS, rdport, _NAT_PORT_MAX, rdport, b"\0\0"))
-    if dst != rsrc or dport != rsport:
-        once += b"".join((_NAT_DST_HEAD, rsrc, _NAT_MAX, rsrc, _NAT_PORTS, rsport, _NAT_PORT_MAX, rsport, b"\0\0"))
-    timeout = _LEASE if timeout < _LEASE else timeout if timeout < _LONGEST else _LONGEST
-    return Injection(b"".join((
-        m[16:72], _REPLY_HEAD, dst, _DESTINATION, src, m[44:60], dport, m[62:68], sport, b"\0\0",
-        _STATUSES[status], _TIMEOUT_HEAD, timeout, tail, mark)), once)
-
-
-# --- every other state ----------------------------------------------------------------------------------------------
-
-
-def _thorough(m: bytes) -> Injection:
+def _injection(m: bytes) -> Injection:
     key = key_of(m)
     attributes = table(m, 20, len(m))
     orig, reply = _tuple(attributes[ORIG]), _tuple(attributes[REPLY])
@@ -282,7 +206,7 @@ def _tcp_info(value: bytes) -> bytes:
     tcp = table(inner, 0, len(inner))
     for kind in (4, 5):
         flags = tcp.get(kind, b"") or b"\0"
-        tcp[kind] = _FLAGS[flags[0]][:2]
+        tcp[kind] = FLAGS[flags[0]][:2]
     return nest(PROTOINFO, nest(1, _attributes(tcp)))
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from gemel.flows import ctnetlink, injection
 from gemel.flows.attributes import Malformed, attribute, nest, table
 from gemel.flows.ctnetlink import endpoints, key_of, merge
-from gemel.flows.injection import LEASE, inject
+from gemel.flows.fields import LEASE
+from gemel.flows.injection import inject
+from gemel.flows.quick import quick
 from tests.unit.flows.kernel import TCP, UDP, State, Tuple, flow, ip, listing, message
 
 V6 = bytes.fromhex("20010db8000000000000000000000001"), bytes.fromhex("20010db8000000000000000000000002")
@@ -30,14 +32,14 @@ def _state(number, proto, snat, dnat, status, timeout, tcp, mark):
     return State(orig, reply, status, timeout, tcp if proto == TCP else None, mark=mark)
 
 
-@given(STATES, st.booleans())
-def test_quick_path_says_what_thorough_path_says(state, dumped):
+@given(STATES, st.booleans(), st.booleans(), st.integers(0, 5000))
+def test_quick_requests_say_what_thorough_ones_say(state, dumped, create, index):
     m = listing(state) if dumped else message(state)
-    quick, thorough = injection._quick(m), injection._thorough(m)
-    assert quick is not None
-    assert quick.once == thorough.once
-    assert quick.body[:4] == thorough.body[:4]
-    assert table(quick.body, 4, len(quick.body)) == table(thorough.body, 4, len(thorough.body))
+    said = quick(m, index, create)
+    thorough = injection.create(m, index) if create else injection.update(m, index)
+    assert said is not None
+    assert said[:20] == thorough[:20]
+    assert table(said, 20, len(said)) == table(thorough, 20, len(thorough))
 
 
 def test_translated_state_travels_as_plain_inverse_with_exact_nat():
@@ -135,7 +137,7 @@ def test_merge_keeps_what_the_later_event_does_not_tell():
 
 @given(st.binary(max_size=400))
 def test_garbage_is_malformed_and_nothing_else(data):
-    for reading in (key_of, inject, lambda d: merge(d, message(flow(1)))):
+    for reading in (key_of, inject, lambda d: merge(d, message(flow(1))), lambda d: quick(d, 0, True)):
         with contextlib.suppress(Malformed):
             reading(data)
 
@@ -146,6 +148,7 @@ def test_bent_messages_are_malformed_or_injected(state, data):
     for _ in range(data.draw(st.integers(1, 4))):
         m[data.draw(st.integers(16, len(m) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(m[:data.draw(st.integers(0, len(m)))]) if data.draw(st.booleans()) else bytes(m)
-    for reading in (key_of, inject, ctnetlink.reply_of, lambda d: merge(d, d), ctnetlink.delete_reply):
+    for reading in (key_of, inject, lambda d: quick(d, 0, True), ctnetlink.reply_of, lambda d: merge(d, d),
+                    ctnetlink.delete_reply):
         with contextlib.suppress(Malformed):
             reading(cut)
