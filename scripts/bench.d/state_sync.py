@@ -31,9 +31,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from tests.lab.flow_bench import SYNC, Bench, eventually, in_namespace, translated_flow  # noqa: E402
 
-from gemel.control.flowd import RoleChanged  # noqa: E402
+from gemel.control.flowd import CompareTables, RoleChanged  # noqa: E402
 from gemel.effects.conntrack import Events, Table  # noqa: E402
 from gemel.flows.ctnetlink import CREATE, EXCL, NEW, request  # noqa: E402
+from gemel.flows.rounds import LISTING_SHARE, TYPICAL  # noqa: E402
 
 STEADY = 10_000  # new flows a second
 EVERY = 64  # one flow in so many is timed
@@ -252,6 +253,17 @@ def bulk(peer: Peer, count: int) -> float:
     return time.monotonic() - began if arrived else float("nan")
 
 
+def comparison(peer: Peer) -> str:
+    """Seconds of processor for a look whether both tables are alike, which a sender does at most once in a while."""
+    before, used = peer.bench.report("a"), [cpu(peer.pid(node)) for node in "ab"]
+    counted = before.counters["sent: comparisons"] if before else 0
+    peer.bench.ask("a", CompareTables())
+    assert eventually(lambda: (now := peer.bench.report("a")) is not None
+                      and now.counters["sent: comparisons"] > counted, 30)
+    sender, receiver = (cpu(peer.pid(node)) - was for node, was in zip("ab", used, strict=True))
+    return f"{sender + receiver:.2f} ({sender:.2f} + {receiver:.2f})"
+
+
 def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else float("nan")
 
@@ -277,6 +289,9 @@ def measure(kind: type[Peer], runs: int, quick: bool) -> dict[str, str]:
                 seconds = bulk(peer, peer.bench.count("a") - 50)
                 figures[f"{count:,} states: bulk to a joining node, s"] = f"{seconds:.2f}"
                 figures[f"{count:,} states: memory after it, MiB"] = memories(peer)
+                if isinstance(peer, Gemel):
+                    figures[f"{count:,} states: a comparison of both tables, CPU s, at most every "
+                            f"{count * TYPICAL / LISTING_SHARE:.0f} s"] = comparison(peer)
             empty(peer)
         p50, p99 = [], []
         for _ in range(1 if quick else runs):

@@ -18,6 +18,7 @@ from gemel.flows.settings import Settings
 from gemel.flows.wire import Malformed
 
 BUSY = 16  # events within `GATHER` from which on it pays to let more of them gather, and acknowledgements with them
+COUNT = 1.0  # s between looks at how many states there are
 GATHER = 0.010  # s; every wake-up costs as much as a few states
 AFTER_HANDOVER = 1.0  # s a new master lets pass before it names all its states: packets first
 READS_AT_ONCE = 16  # of 256 events, before the streams have their turn
@@ -43,8 +44,9 @@ class Engine:
         self._admit()
         self._listing: Listing | None = None
         self._greeted = False
-        self._events_at = 0.0
+        self._events_at = 0.0  # when those are read that gather until then; 0: as soon as they come
         self._burst_at, self._burst = now, 0  # events since then
+        self._count_at = now
         events.filter(self.local.program(table.port_id))
         with contextlib.suppress(Overrun):
             for _ in events.read():
@@ -101,9 +103,9 @@ class Engine:
     def interest(self, now: float) -> dict[int, int]:
         """Descriptor -> poll mask."""
         wanted = {self.listener.socket.fileno(): select.POLLIN}
-        if now >= self._events_at:
+        if not self._events_at:
             wanted[self._events.fileno()] = select.POLLIN
-        gathering = now < self._events_at and self.sender.patient
+        gathering = self._events_at and self.sender.patient
         for channel in (self.dialer.channel, self.listener.channel, *self.listener.candidates):
             if channel and channel.state != CLOSED:
                 reads = 0 if gathering and channel is self.dialer.channel else select.POLLIN
@@ -117,7 +119,7 @@ class Engine:
         times = [now + 1.0]
         if (at := self.sender.deadline()) is not None:
             times.append(at)
-        if now < self._events_at:
+        if self._events_at:
             times.append(self._events_at)
         if self.dialer.channel is None:
             times.append(self.dialer.next_try)
@@ -141,6 +143,10 @@ class Engine:
     def work(self, now: float) -> None:
         """Everything that time or an earlier step has made due."""
         self._look_after_streams(now)
+        if self._events_at and now >= self._events_at:
+            self._take_gathered(now)
+        if now >= self._count_at:
+            self._count(now)
         if keys := self.sender.intake.lookups(now):
             answers = self._table.exchange([get(key, i) for i, key in enumerate(keys)])
             self.sender.looked_up([answer.message for answer in answers if answer.message], now)
@@ -148,7 +154,7 @@ class Engine:
         if data := self.sender.data_to_send():
             self._to_peer(data)
         if self._listing is None and (self.sender.wants_listing or self.receiver.wants_listing):
-            self.sender.table_size = count()
+            self._count(now)
             self.ledger.begin_listing()
             self._listing = Listing(expectations=True)
             self.sender.listing_began()
@@ -157,7 +163,17 @@ class Engine:
             self._read_all_events(now)
             self.sender.compare(now)
 
+    def _take_gathered(self, now: float) -> None:
+        """Events and acknowledgements have gathered. There is hardly a doubt that some have, so nobody asks poll."""
+        self._events_at = 0.0
+        self.read_events(now)
+        if (channel := self.dialer.channel) and channel.state == OPEN:
+            self._converse(channel, now)
+
     # --- the kernel -------------------------------------------------------------------------------------------------
+
+    def _count(self, now: float) -> None:
+        self.sender.table_size, self._count_at = count(), now + COUNT
 
     def _read_all_events(self, now: float) -> None:
         """All that happened until now, unless more keeps coming."""

@@ -21,8 +21,8 @@ NO_SYNC = 0x80  # in the first byte of the mark: a rule wants its states kept on
 
 _NLMSG = struct.Struct("=IHHII")
 _U16 = struct.Struct("=H").unpack_from
-_PORTS_V4 = b"\x34\0\x01\x80\x14\0\x01\x80"  # the original tuple of IPv4 with ports: 52 bytes, addresses first
-_STATUS_HEAD, MARK_HEAD = struct.pack("=HH", 8, 3), struct.pack("=HH", 8, 8)
+PORTS_V4 = b"\x34\0\x01\x80\x14\0\x01\x80"  # the original tuple of IPv4 with ports: 52 bytes, addresses first
+STATUS_HEAD, MARK_HEAD = struct.pack("=HH", 8, 3), struct.pack("=HH", 8, 8)
 _MARK = 8
 
 
@@ -37,7 +37,7 @@ def key_of(message: bytes) -> bytes:
     Raises:
         Malformed: the message has no tuples.
     """
-    if message[20:28] == _PORTS_V4 and message[72:75] == b"\x34\0\x02" and message[126:127] != b"\x12":
+    if message[20:28] == PORTS_V4 and message[72:75] == b"\x34\0\x02" and message[126:127] != b"\x12":
         return message[20:72]
     try:
         first = _U16(message, 20)[0]
@@ -68,7 +68,7 @@ def parts(message: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     Raises:
         Malformed: the message has no tuples.
     """
-    if message[20:28] == _PORTS_V4 and message[72:75] == b"\x34\0\x02" and message[126:127] != b"\x12":
+    if message[20:28] == PORTS_V4 and message[72:75] == b"\x34\0\x02" and message[126:127] != b"\x12":
         return message[20:72], message[32:36], message[84:88], message[72:124]
     key = key_of(message)
     reply = 20 + _U16(message, 20)[0]
@@ -78,7 +78,7 @@ def parts(message: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 def stays_here(listed: bytes) -> bool:
     """Whether a state of a listing is marked *no state sync*."""
-    if listed[124:128] == _STATUS_HEAD and listed[132:136] == MARK_HEAD:
+    if listed[124:128] == STATUS_HEAD and listed[132:136] == MARK_HEAD:
         return bool(listed[136] & NO_SYNC)
     try:
         return any(kind == _MARK and listed[start + 4] & NO_SYNC for kind, start, _ in walk(listed, 20, len(listed)))

@@ -9,12 +9,21 @@ from one time to the next.
 A state counts with its original tuple, its zone and its reply tuple, so a wrong translation is found, too.
 """
 
+import struct
 from array import array
 from collections.abc import Iterable
 from zlib import crc32
 
+from gemel.flows.attributes import Malformed
+from gemel.flows.ctnetlink import MARK_HEAD, NO_SYNC, PORTS_V4, STATUS_HEAD, parts, stays_here
+from gemel.flows.local import Local
+
 FEWEST, MOST = 8, 16  # bits
 SPARSE = 16  # buckets for each touch of the last time
+
+# Of a listed IPv4 state with ports: both tuples, heads of status and mark, the first byte of the mark.
+_LISTED = struct.Struct("=20x52s52s4s4x4sB").unpack_from
+_LEAST = 137  # bytes that these need
 
 
 def bucket(key: bytes, bits: int) -> int:
@@ -40,6 +49,26 @@ class Sums:
         crc = crc32(key)
         self.sums[crc & self._mask] += crc32(reply, crc)
         self.states += 1
+
+    def take(self, listed: Iterable[bytes], local: Local) -> None:
+        """The states of a piece of a listing that do not stay here. Every state of both tables comes by here."""
+        sums, mask, count = self.sums, self._mask, 0
+        for m in listed:
+            if len(m) >= _LEAST:
+                key, reply, status, mark, first = _LISTED(m)
+                if status == STATUS_HEAD and mark == MARK_HEAD and key.startswith(PORTS_V4):
+                    if not (local[key[12:16]] or local[reply[12:16]] or first & NO_SYNC):
+                        crc = crc32(key)
+                        sums[crc & mask] += crc32(reply, crc)
+                        count += 1
+                    continue
+            try:
+                key, source, destination, reply = parts(m)
+            except Malformed:
+                continue  # an expectation
+            if not (local[source] or local[destination] or stays_here(m)):
+                self.add(key, reply)
+        self.states += count
 
     def to_bytes(self) -> bytes:
         """Big-endian, 8 bytes for each bucket."""

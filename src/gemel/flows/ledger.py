@@ -11,6 +11,10 @@ A parity is flipped when a bulk (or listing) begins; whatever still has the old 
 """
 
 from collections import Counter
+from collections.abc import Iterable
+
+from gemel.flows.attributes import Malformed
+from gemel.flows.ctnetlink import key_of
 
 HOSTS = 16
 CREATOR, ADOPTED, BULK, LISTED = 0x0F, 0x10, 0x20, 0x40
@@ -74,11 +78,19 @@ class Ledger:
         """A dump of our own table begins."""
         self._listed ^= LISTED
 
-    def seen(self, key: bytes) -> None:
-        """The dump shows this state."""
-        value = self.entries.get(key)
-        if value is not None and value & LISTED != self._listed:
-            self.entries[key] = value ^ LISTED
+    def seen(self, listed: Iterable[bytes]) -> None:
+        """A piece of the dump shows these states."""
+        entries, now = self.entries, self._listed
+        if not entries:
+            return
+        for m in listed:
+            try:
+                key = key_of(m)
+            except Malformed:
+                continue  # an expectation
+            value = entries.get(key)
+            if value is not None and value & LISTED != now:
+                entries[key] = value ^ LISTED
 
     def end_listing(self) -> int:
         """Forget the states that our table does not hold any more; how many those were."""

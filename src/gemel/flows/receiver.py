@@ -6,7 +6,7 @@ then sends `data_to_send()`.
 
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gemel.flows.attributes import Malformed
@@ -287,24 +287,25 @@ class Receiver:
         self._look, self._wanted = self._wanted, Look()
         self._look.sums = Sums(self._look.ask.bits) if self._look.ask else None
 
-    def listed(self, messages: Iterable[bytes]) -> None:
+    def listed(self, messages: Sequence[bytes]) -> None:
         """A piece of the dump: what the master did not name, and no packet began here since, has ended."""
         look = self._look
         if look is None or (look.sums is None and look.sweep is None):
             return
         entries, local, fresh = self.ledger.entries, self.local, self.ledger.fresh or ()
-        sums = look.sums
-        bits, buckets = look.sweep or WHOLE
+        if look.sums is not None:
+            look.sums.take(messages, local)
+        if look.sweep is None:
+            return
+        bits, buckets = look.sweep
         for m in messages:
             try:
-                key, source, destination, reply = parts(m)
+                key, source, destination, _ = parts(m)
             except Malformed:
                 continue  # an expectation
             if local[source] or local[destination] or stays_here(m):
                 continue
-            if sums:
-                sums.add(key, reply)
-            if look.sweep and key not in entries and key not in fresh and bucket(key, bits) in buckets:
+            if key not in entries and key not in fresh and bucket(key, bits) in buckets:
                 self._end([key])
 
     def listing_ended(self, whole: bool = True) -> None:

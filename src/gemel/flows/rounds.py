@@ -18,6 +18,7 @@ from gemel.flows.wire import NOTHING, PART, BulkEnd, BulkPart, BulkStart, Digest
 ANNOUNCE = 55.0  # s between announcements of live states; a lease is 180 s
 COMPARE = 5.0  # s between comparisons, and more for a table that takes long to list:
 LISTING_SHARE = 0.01  # of one processor may go into listings for comparisons
+TYPICAL = 4e-6  # s that it takes for each state, on both sides at once
 SOON = 0.2  # s until a comparison is tried again for which there was no time
 LONGEST_PAUSE = 300.0  # s between comparisons, when repairs do not help
 MOST_BUCKETS = 1 << 14  # told again at once; more differences than that take a bulk
@@ -60,7 +61,7 @@ class Rounds:
         self._put = put
         self.compared: Compared | None = None
         self.repaired: Repaired | None = None
-        self.bulks = self.parts = 0
+        self.bulks = self.parts = self.comparisons = 0
         self.round = 0  # of announcements
         self.reset()
 
@@ -87,10 +88,12 @@ class Rounds:
         self._lasting: set[int] = set()
         self._lasting_bits = FEWEST
         self._announce_at = self._compare_at = float("inf")
+        self._rested = 0.0  # since when no table has been listed for a comparison
+        self._hurried = False
 
     def start(self, now: float) -> None:
         """The peer is there."""
-        self._announce_at, self._compare_at = now + ANNOUNCE, now + COMPARE
+        self._announce_at, self._compare_at, self._rested = now + ANNOUNCE, now + COMPARE, now
 
     # --- what is due ------------------------------------------------------------------------------------------------
 
@@ -154,9 +157,13 @@ class Rounds:
         self.round += 1
         return not self.busy
 
-    def due_comparison(self, now: float) -> bool:
-        """Whether the tables are to be compared; asks once each time."""
+    def due_comparison(self, now: float, states: int) -> bool:
+        """Whether the tables, of so many states, are to be compared; asks once each time."""
         if now < self._compare_at:
+            return False
+        earned = self._rested + min(LONGEST_PAUSE, states * TYPICAL / LISTING_SHARE)
+        if now < earned and not self._hurried:
+            self._compare_at = earned
             return False
         free = not self.busy and not self._owed
         self._compare_at = now + (self._pause if free else SOON)
@@ -164,7 +171,7 @@ class Rounds:
 
     def compare_soon(self, now: float) -> None:
         """Somebody wants to know."""
-        self._compare_at, self._pause = now, COMPARE
+        self._compare_at, self._pause, self._hurried = now, COMPARE, True
 
     def begin_announcement(self) -> None:
         """List for it."""
@@ -173,6 +180,7 @@ class Rounds:
     def begin_comparison(self, now: float, narrow: bool) -> None:
         """All that was pending has gone out. `narrow`: the link is slow, few buckets have to do."""
         self._number += 1
+        self._hurried = False
         bits = FEWEST if narrow else self._bits
         self.touched, self._sums, self._theirs, self._began = Touched(bits), Sums(bits), None, now
         self._put(DigestAsk(self._number, bits))
@@ -189,12 +197,13 @@ class Rounds:
         """A listing begins; it serves what is wanted now."""
         self.reading = bool(self.reason)
 
-    def names(self, key: bytes, reply: bytes, message: bytes) -> bool:
+    @property
+    def summing(self) -> Sums | None:
+        """The sums that the listing under way is for."""
+        return self._sums if self.reason == "digest" else None
+
+    def names(self, key: bytes, message: bytes) -> bool:
         """Whether the peer is to be told of this listed state."""
-        if self.reason == "digest":
-            if self._sums:
-                self._sums.add(key, reply)
-            return False
         if self.reason == "bulk":
             return True
         if self.reason == "part":
@@ -259,6 +268,7 @@ class Rounds:
         if not touched or not theirs or not mine:
             return
         wrong = touched.differing(mine, theirs.sums)
+        self.comparisons += 1
         self.compared = Compared(now, touched.untouched(), 1 << touched.bits, len(wrong), mine.states, theirs.states)
         self._bits = suitable(touched.touches)
         # The kernel lists no state that has run out and tells of its end later, at leisure: some buckets differ for
@@ -268,7 +278,8 @@ class Rounds:
         self.fruitless = self.fruitless + 1 if again else int(bool(wrong))
         patience = COMPARE * 2 ** max(0, self.fruitless - 2)  # a difference that no repair mends is no reason to hurry
         self._pause = min(LONGEST_PAUSE, max(patience, (now - self._began) / LISTING_SHARE))
-        self._compare_at = now + (1.0 if self.fruitless == 1 else self._pause)
+        self._rested, self._hurried = now, self.fruitless == 1
+        self._compare_at = now + (1.0 if self._hurried else self._pause)
         if len(wrong) > MOST_BUCKETS:
             self.owe(now, f"{len(wrong)} of {1 << touched.bits} parts of the table differed")
         elif wrong:

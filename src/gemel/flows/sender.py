@@ -101,7 +101,7 @@ class Sender:
     def counters(self) -> dict[str, int]:
         """What happened, counted."""
         return {**self._counters, **self.intake.counters, "coalesced": self.outbox.coalesced,
-                "bulks": self.rounds.bulks, "repairs": self.rounds.parts}
+                "bulks": self.rounds.bulks, "repairs": self.rounds.parts, "comparisons": self.rounds.comparisons}
 
     @property
     def bulk_done(self) -> bool:
@@ -212,7 +212,7 @@ class Sender:
         elif rounds.due_announcement(now):
             if self.role is not False:
                 rounds.begin_announcement()
-        elif rounds.due_comparison(now):
+        elif rounds.due_comparison(now, self.table_size):
             self._flush(now)
             # What still waits is in our table and not in the peer's: no time to compare.
             if self.role is True and self.peer.version >= WITH_DIGESTS and not self.outbox:
@@ -241,20 +241,23 @@ class Sender:
     def listed(self, messages: Sequence[bytes], now: float) -> None:
         """A piece of the dump."""
         outbox, local, ledger, rounds = self.outbox, self.intake.local, self.ledger, self.rounds
-        entries, wanted, reason = ledger.entries, rounds.reading, rounds.reason
-        whole = self.role is True
+        reason, whole = rounds.reason, self.role is True
+        ledger.seen(messages)
+        if not rounds.reading:
+            return
+        if rounds.summing is not None:
+            rounds.summing.take(messages, local)
+            return
         count = 0
         for m in messages:
             try:
-                key, source, destination, reply = parts(m)
+                key, source, destination, _ = parts(m)
             except Malformed:
                 self.intake.odd(m, self.peer if reason == "bulk" else None, now)
                 continue
-            if entries:
-                ledger.seen(key)
-            if not wanted or local[source] or local[destination] or stays_here(m):
+            if local[source] or local[destination] or stays_here(m):
                 continue
-            if (whole or ledger.ours(key)) and rounds.names(key, reply, m):
+            if (whole or ledger.ours(key)) and rounds.names(key, m):
                 outbox.listed(key, m)
                 count += 1
         if reason in ("bulk", "part"):

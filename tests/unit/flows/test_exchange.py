@@ -308,6 +308,27 @@ def test_what_moves_during_a_comparison_is_no_difference():
     assert pair.b.table.facts() == pair.a.table.facts()
 
 
+def test_a_big_table_earns_its_first_comparison_by_a_longer_rest():
+    pair = joined()
+    pair.a.table.new(flow(1))
+    pair.settle(4)
+    pair.a.sender.table_size = 100_000  # as the kernel counts them: 0.4 s of work, which a hundredth makes 40 s
+    pair.now += 2 * COMPARE
+    pair.settle()
+    assert pair.a.sender.rounds.compared is None
+    pair.a.sender.compare_soon(pair.now)  # somebody wants to know
+    pair.settle()
+    first = pair.a.sender.rounds.compared
+    assert first.equal
+    for _ in range(7):
+        pair.now += COMPARE
+        pair.settle()
+    assert pair.a.sender.rounds.compared is first
+    pair.now += COMPARE
+    pair.settle()
+    assert pair.a.sender.rounds.compared.equal and pair.a.sender.rounds.compared is not first
+
+
 def test_a_difference_that_no_repair_mends_is_asked_about_less_and_less():
     pair = joined()
     pair.a.table.new(flow(1))
