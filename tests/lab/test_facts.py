@@ -10,12 +10,13 @@ import pytest
 
 from gemel.control.agent import AskFact, News, NewsReport
 from gemel.control.door import Refused
-from gemel.control.paths import AGENT_DOOR
+from gemel.control.paths import AGENT_DOOR, ISSUE
 from gemel.core.codec import decode
 from gemel.facts.every import FACTS
 from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from tests.lab.stories import is_content, restart, status, typed, wait_for_roles
+from tests.lab.terminal import Terminal
 
 pytestmark = pytest.mark.lab
 
@@ -107,6 +108,53 @@ http.server.HTTPServer(("198.51.100.1", 8099), Hook).serve_forever()
 """
 
 
+def issue(lab: Lab, node: str) -> str:
+    """What its text console shows above the log-in."""
+    return lab.exec(node, "cat", ISSUE)
+
+
+def test_somebody_stands_at_the_machine(pair: Lab) -> None:
+    fingerprint = pair.cli_json("fw1", "peer", "show")["web"]
+    with Terminal(pair.command("fw1", "agetty", "--show-issue", "--issue-file", ISSUE)) as terminal:
+        shown = terminal.until("gemel console")
+    for words in ("Gemel node fw1 (primary)", "198.51.100.201/24", status(pair, "fw1")["web_address"]):
+        assert words in shown
+    assert fingerprint[:47] in shown and fingerprint[48:] in shown
+
+    prompt = "Number, or Enter to look again: "
+    with Terminal(pair.command("fw1", "gemel", "console")) as terminal:
+        shown = terminal.until(prompt)
+        assert "WAN@200  MASTER  198.51.100.200" in shown and fingerprint[:47] in shown and fingerprint[48:] in shown
+        terminal.types("7")
+        terminal.until("Address or name")
+        terminal.types("172.16.1.3")
+        assert "bytes from 172.16.1.3" in terminal.until(prompt)
+        terminal.types("2")
+        terminal.until("Which (Enter: none): ")
+        terminal.types("SYNC")
+        for answer in ("", "", "2001:db8:16::2/64", ""):
+            terminal.until(": ")
+            terminal.types(answer)
+        terminal.until(" runs")
+        assert "2001:db8:16::2/64" in terminal.until(prompt)
+        assert "2001:db8:16::2" in pair.exec("fw1", "ip", "address", "show", "dev", "sync")
+        terminal.types("8")
+        terminal.until("leads back")
+        terminal.types("echo $((6 * 7)) $(tty)")
+        assert "not a tty" not in terminal.until("42 /dev/pts/")
+        terminal.types("exit")
+        terminal.until(prompt)
+        terminal.types("15")
+        terminal.until("Number of the revision")
+        terminal.types(str(status(pair, "fw1")["config_sync"]["revision"] - 1))
+        terminal.until("Restore it?")
+        terminal.types("y")
+        assert "2001:db8:16" not in terminal.until(prompt).partition(" runs")[2]
+        terminal.types("0")
+        assert terminal.ends() == 0
+    assert "2001:db8:16::2" not in pair.exec("fw1", "ip", "address", "show", "dev", "sync")
+
+
 @pytest.fixture
 def told(pair: Lab) -> Iterator[list[dict[str, Any]]]:
     """What a web hook on the WAN hears."""
@@ -146,6 +194,9 @@ def test_a_role_change_wakes_whoever_waits_and_is_told_once(pair: Lab, told: lis
     print(f"\n  news after {(at - first) * 1000:.0f} ms")
     assert at - first < 0.5, "100 ms on a machine that has nothing else to do"
     wait_for_roles(pair, "fw2")
+    pair.wait(lambda: "WAN@200  MASTER" in issue(pair, "fw2"), "the text console of fw2 to follow", 5)
+    pair.wait(lambda: "WAN@200  BACKUP" in issue(pair, "fw1"), "the text console of fw1 to follow", 5)
+    assert "! this node is in persistent CARP maintenance mode" in issue(pair, "fw1")
 
     pair.wait(lambda: not is_safe(pair, "fw2"), "fw2 to say that it is not safe", 5)
     verdict = status(pair, "fw2")["safe_to_fail_over"]

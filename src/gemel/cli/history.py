@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,18 @@ import typer
 import yaml
 
 from gemel.cli.console import Json, call, fail, out, print_findings, print_json, print_table
-from gemel.control.agent import Applied, Apply, Diff, DiffReport, Discard, Export, Import, Restore, Revisions
+from gemel.control.agent import (
+    Applied,
+    Apply,
+    Diff,
+    DiffReport,
+    Discard,
+    Export,
+    Import,
+    Restore,
+    RevisionHead,
+    Revisions,
+)
 
 SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/]", "moved": "[blue]↕[/]"}
 
@@ -25,11 +37,12 @@ def diff(
     if as_json:
         print_json(report)
         return
-    _print_diff(report)
+    print_diff(report)
     print_findings(report.problems)
 
 
-def _print_diff(report: DiffReport) -> None:
+def print_diff(report: DiffReport) -> None:
+    """What differs, line by line."""
     if not report.changes:
         out.print("Nothing differs.")
     for change in report.changes:
@@ -82,6 +95,11 @@ def revisions(as_json: Json = False) -> None:
     if as_json:
         print_json(heads)
         return
+    print_table(*revision_rows(heads), "Nothing was ever applied here.")
+
+
+def revision_rows(heads: Iterable[RevisionHead]) -> tuple[list[str], list[list[Any]]]:
+    """Headings and rows of a table of revisions."""
     rows = [
         [
             "→" if h.running else "",
@@ -93,7 +111,7 @@ def revisions(as_json: Json = False) -> None:
         ]
         for h in heads
     ]
-    print_table(["", "No.", "When", "Who", "From", "What for"], rows, "Nothing was ever applied here.")
+    return ["", "No.", "When", "Who", "From", "What for"], rows
 
 
 def restore(number: Annotated[int, typer.Argument(help="See `gemel revisions`.")], as_json: Json = False) -> None:

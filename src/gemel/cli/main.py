@@ -7,7 +7,7 @@ import typer
 
 from gemel import __version__
 from gemel.areas.every import AREAS
-from gemel.cli import accounts, cluster, dhcp, diagnostics, facts, history, setup, states
+from gemel.cli import accounts, cluster, dhcp, diagnostics, facts, history, menu, setup, states
 from gemel.cli.console import out
 from gemel.cli.generated import app_for
 
@@ -76,6 +76,7 @@ def build() -> typer.Typer:
         "setup-code": accounts.setup_code,
         "totp-reset": accounts.totp_reset,
         "first-boot": setup.first_boot,
+        "console": menu.console,
     }
     for name, command in commands.items():
         app.command(name)(command)

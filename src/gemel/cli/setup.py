@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gemel.areas.factory import FIRST_RULES
 from gemel.cli.accounts import print_setup_code
 from gemel.cli.console import Json, call, fail, out, print_findings, print_json
 from gemel.cli.generated import change, read_password
@@ -61,9 +62,7 @@ def _answers(wan: str, wan_address: str, wan_gateway: str, lan: str, lan_address
     if wan_gateway:
         orders.append(EditOrder("gateways", "add", "", {"name": "WANGW", "interface": "wan", "address": wan_gateway}))
         orders.append(EditOrder("interfaces", "set", "wan", {"gateway": "WANGW"}))
-    for family, name in (("inet", ""), ("inet6", "IPv6 ")):
-        rule = {"interface": "lan", "protocol": "any", "family": family, "source": "net:lan"}
-        orders.append(EditOrder("rules", "add", "", {**rule, "description": f"Default allow LAN {name}to any rule"}))
+    orders += [EditOrder("rules", "add", "", dict(rule)) for rule in FIRST_RULES]
     return orders
 
 

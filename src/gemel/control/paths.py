@@ -10,6 +10,9 @@ FLOWD_DOOR = f"{RUN}/flowd.sock"
 LEASED_DOOR = f"{RUN}/leased.sock"
 SUPERVISOR_DOOR = f"{RUN}/supervisor.sock"
 
+ISSUE = f"{RUN}/issue"
+"""What the text console shows above its log-in; /etc/issue.d/gemel.issue leads here."""
+
 CARPD_SETTINGS = f"{RUN}/carpd.json"
 HEARTBEAT_KEY = f"{RUN}/heartbeat.key"
 FLOWD_SETTINGS = f"{RUN}/flowd.json"

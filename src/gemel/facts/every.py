@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gemel.facts.console import CONSOLE
 from gemel.facts.dhcp import DHCP_LEASES
 from gemel.facts.fact import Fact, Options, Sources
 from gemel.facts.gateways import GATEWAY_STATUS
@@ -46,6 +47,7 @@ FACTS: tuple[Fact[Any], ...] = (
     SYNC_HISTORY,
     GRAPHS,
     METRICS,
+    CONSOLE,
 )
 
 

@@ -29,6 +29,7 @@ SOURCES = {
     "neighbours": "what `ip -json neighbour` lists",
     "samples": "facts.samples.Sample, oldest first, one a second",
     "interfaces": "the assigned interfaces as JSON values: id, device, title, enabled, ipv4, ipv6",
+    "fingerprint": "SHA-256 of the GUI's certificate, as pairs of hexadecimal digits; empty: there is none yet",
     "gateways": "the configured gateways as JSON values, with the last measurements (facts.gateways.Probe)",
     "rules": "the rules as JSON values: id, interface, action, description, disabled",
     "leases": "report (control.leased.LeaseReport or None), leases (Kea's JSON), mappings, vendors (by MAC), subnets "

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from gemel.cli.main import build
 from gemel.control import paths
-from gemel.control.agent import QUESTIONS, Status
+from gemel.control.agent import QUESTIONS, AskFact, Status
 from gemel.control.door import Door
 from gemel.core.config import Config
 from gemel.daemons.agent.desk import Desk
+from gemel.daemons.agent.views import assigned
+from gemel.facts.console import CONSOLE
 from gemel.facts.peer import peer_section, safe_to_fail_over
 from gemel.facts.status import status
 from tests.unit.daemons.agent import ROOT, Agent, running
@@ -67,9 +69,16 @@ def _shell(folder: Path, monkeypatch: pytest.MonkeyPatch, blank: bool) -> Iterat
     agent = running(folder, blank)
     path = str(folder / "agent.sock")
     monkeypatch.setattr(paths, "AGENT_DOOR", path)
-    report = status(WELL)
+    report = status(replace(WELL, web_address="https://192.168.1.2"))
     report |= {"peer": peer_section(None), "safe_to_fail_over": safe_to_fail_over(report, None)}
-    door = Door(path, QUESTIONS, lambda q, _: report if isinstance(q, Status) else agent.answers(q, ROOT))
+
+    def answer(question: Any, _: Any) -> Any:
+        if isinstance(question, AskFact):  # one is enough here
+            sources = {"status": report, "interfaces": assigned(agent.desk.config), "fingerprint": "AB:CD"}
+            return CONSOLE.read(sources, {})
+        return report if isinstance(question, Status) else agent.answers(question, ROOT)
+
+    door = Door(path, QUESTIONS, answer)
     yield Shell(agent)
     door.close()
 

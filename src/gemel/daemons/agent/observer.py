@@ -46,7 +46,8 @@ def since_boot() -> float:
 
 
 class Observer:
-    """Looks, compares, remembers. `told` gets every new event; `moved` is called when a role changed."""
+    """Looks, compares, remembers. `told` gets every new event, `seen` every look's status, last of all; `moved` is
+    called when a role changed."""
 
     def __init__(
         self,
@@ -55,11 +56,13 @@ class Observer:
         told: Callable[[list[Event]], None] = lambda _: None,
         moved: Callable[[], None] = lambda: None,
         offset: Callable[[], float] = since_boot,
+        seen: Callable[[Status], None] = lambda _: None,
     ) -> None:
         self._eyes = eyes
         self._store = store
         self._told = told
         self._moved = moved
+        self._seen = seen
         self._offset = offset
         self._epoch = secrets.token_hex(4)
         self._roles: RoleWatch | None = None
@@ -176,6 +179,7 @@ class Observer:
         self._publish(events)
         if any(e.kind == ROLE for e in events):
             self._moved()
+        self._seen(status)
 
     def _role_events(self, status: Status) -> list[Event]:
         if self._roles is None:

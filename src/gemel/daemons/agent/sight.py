@@ -11,6 +11,7 @@ from gemel.areas import router_advertisements
 from gemel.control import paths
 from gemel.core.config import Config
 from gemel.core.event import CONFIG, LOGIN, Event
+from gemel.daemons.agent.board import Board, web_fingerprint
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.dhcp import DhcpWatch
 from gemel.daemons.agent.gateways import GatewayWatch
@@ -23,7 +24,7 @@ from gemel.daemons.agent.report import Reporter
 from gemel.daemons.agent.services import signal_service
 from gemel.daemons.agent.states import creators
 from gemel.daemons.agent.transaction import Transaction
-from gemel.daemons.agent.views import Views
+from gemel.daemons.agent.views import Views, assigned
 from gemel.effects.events import EventStore
 from gemel.effects.packet_log import PacketLog
 from gemel.facts.gateways import gateway_rows
@@ -63,7 +64,9 @@ class Sight:
             self.store,
             told=self._told,
             moved=lambda: self.watcher.hurry(),
+            seen=lambda status: self.board.show(status),
         )
+        self.board = Board(lambda: assigned(desk.config), Path(paths.ISSUE))
         mine: Callable[[], dict[str, object]] = lambda: told(self.observer.last or self.reporter.now())  # noqa: E731
         self.peer = WatchServer(node, memory, mine)
         self.watcher = Watcher(node, memory, node.around, mine)
@@ -79,6 +82,7 @@ class Sight:
                 "samples": lambda _: self.observer.samples,
                 "gateways": lambda _: self.gateways.sources(),
                 "leases": lambda _: self.dhcp.leases(),
+                "fingerprint": lambda _: web_fingerprint(),
             },
         )
 
@@ -105,6 +109,7 @@ class Sight:
     def stop(self) -> None:
         """Write down what waits."""
         self.watcher.stop()
+        self.board.take_down()
         self.store.close()
 
     def revised(self) -> None:

@@ -38,7 +38,7 @@ class Views:
             "links": lambda _: look.links(),
             "addresses": lambda _: look.addresses(),
             "neighbours": lambda _: look.neighbours(),
-            "interfaces": lambda _: self._interfaces(),
+            "interfaces": lambda _: assigned(config()),
             "rules": lambda _: self._rules(),
             "counters": lambda _: look.rule_counters(),
             "services": lambda _: _services(),
@@ -69,14 +69,6 @@ class Views:
         except Unreadable as error:
             raise _meaningless(str(error)) from None
 
-    def _interfaces(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": i.id, "device": i.device, "title": i.title, "enabled": i.enabled, "ipv4": i.ipv4, "ipv6": i.ipv6,
-            }
-            for i in self._config()[INTERFACES].items
-        ]  # fmt: skip
-
     def _rules(self) -> list[dict[str, Any]]:
         return [
             {
@@ -85,6 +77,16 @@ class Views:
             }
             for r in self._config()[RULES].items
         ]  # fmt: skip
+
+
+def assigned(config: Config) -> list[dict[str, Any]]:
+    """The assigned interfaces, as `facts.fact.SOURCES` describes them."""
+    return [
+        {
+            "id": i.id, "device": i.device, "title": i.title, "enabled": i.enabled, "ipv4": i.ipv4, "ipv6": i.ipv6,
+        }
+        for i in config[INTERFACES].items
+    ]  # fmt: skip
 
 
 def _meaningless(text: str) -> Refused:

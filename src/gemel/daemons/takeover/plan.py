@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import Any
 
+from gemel.areas.factory import FIRST_RULES
 from gemel.control.agent import EditOrder
 from gemel.daemons.takeover.seen import Port, Seen, Via
 
@@ -69,7 +70,7 @@ def plan(seen: Seen, answers: Answers, visitor: Visitor | None) -> Plan:
     ids = {device: key for key, _, device in assigned}
     edits += _routes(seen, ids)
     lines += [f"default route: via {v.gateway} on {v.device}, as now" for v in (seen.default, seen.default6) if v]
-    edits += _first_rules()
+    edits += [EditOrder("rules", "add", "", dict(rule)) for rule in FIRST_RULES]
     if visitor and (door := seen.port_with(visitor.server)) and ids.get(door.device, "lan") != "lan":
         edits.append(_ssh_rule(ids[door.device], visitor))
         lines.append(f"a rule on {door.device} lets {visitor.client} in by SSH, as you come from there")
@@ -137,12 +138,6 @@ def _routes(seen: Seen, ids: dict[str, str]) -> Iterator[EditOrder]:
             values = {"name": known[via], "interface": ids[device], "address": gateway}
             yield EditOrder("gateways", "add", "", values)
         yield EditOrder("static_routes", "add", "", {"network": destination, "gateway": known[via]})
-
-
-def _first_rules() -> Iterator[EditOrder]:
-    for family, name in (("inet", ""), ("inet6", "IPv6 ")):
-        rule = {"interface": "lan", "protocol": "any", "family": family, "source": "net:lan"}
-        yield EditOrder("rules", "add", "", {**rule, "description": f"Default allow LAN {name}to any rule"})
 
 
 def _ssh_rule(interface: str, visitor: Visitor) -> EditOrder:
