@@ -1,5 +1,6 @@
 """Virtual IPs of every type in a cluster, entered at the primary; and who else is on their networks."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from gemel.lab.dhcp_host import DhcpHost
+from gemel.control import paths
+from gemel.control.leased import ListLeases
+from gemel.lab import recipe
+from gemel.lab.dhcp_host import DhcpHost, crowd
 from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
-from gemel.lab.recipe import type_in
+from gemel.lab.recipe import is_normal, type_in
 from gemel.lab.topology import LAN_VIP, LAN_VIP6, NODES, WAN_VIP, WAN_VIP6, mac, other
 from tests.lab.dhcp_servers import SERVER, SERVER6, on_wan
 from tests.lab.stories import status, wait_for_push
@@ -182,6 +186,62 @@ def test_dhcp_requests_are_relayed_by_the_master_alone(dual: Lab, tmp_path: Path
     wait_for_push(dual)
     steady(dual)
     dual.wait(lambda: not relays(dual, "fw1"), "the relay to end", 10)
+
+
+def leases6(lab: Lab, node: str) -> dict[str, str]:
+    """Address -> DUID of the live DHCPv6 leases in the node's table."""
+    there = lab.ask(node, paths.LEASED_DOOR, ListLeases())
+    return {x["ip-address"]: x["duid"] for x in there if ":" in x["ip-address"] and x["state"] == 0}
+
+
+def hosts6(lab: Lab, *arguments: str) -> list[dict[str, Any]]:
+    return crowd(lab, *arguments, program="dhcp6_clients")
+
+
+def test_dhcpv6_leases_are_given_once_and_renewed_with_whoever_is_master(dual: Lab) -> None:
+    pool = "--range-from 2001:db8:1::1000 --range-to 2001:db8:1::10ff --default-lease 60"
+    add = f"gemel dhcp6 add lan --enable {pool} --dns-servers {LAN_VIP6} --domain-search lan.example"
+    type_in(dual, "fw1", f"{add} --failover-peer-ip {NODES['fw2'].lan6.partition('/')[0]}")
+    wait_for_push(dual)
+    dual.wait(lambda: all(is_normal(dual, node) for node in NODES), "DHCPv6 failover to be normal", 30)
+    [server] = dual.cli_json("fw2", "dhcp6", "list", "--running")["values"]["items"]
+    assert server["failover_peer_ip"] == "2001:db8:1::2"
+    given = dict[str, str]()
+    with DhcpHost(dual, "real") as real:
+        real.dhclient6()
+        reason, address, dns, search, server = real.wait_for(1, 15)
+        assert reason == "BOUND6" and address.startswith("2001:db8:1::10")
+        assert (dns, search) == (LAN_VIP6, "lan.example.")
+        first = hosts6(dual)[0]
+        for master in ("fw2", "fw1"):
+            if master == "fw2":
+                dual.power_off("fw1")
+                cut = time.monotonic()
+                soon = hosts6(dual, "--patience", "20")[0]
+                print(f"\n  an address {time.monotonic() - cut:.2f} s after the cut")
+                given[soon["address"]] = soon["duid"]
+            else:
+                dual.power_on("fw1")
+            dual.wait(lambda m=master: recipe.is_in_role(dual, m, "MASTER"), f"{master} to be MASTER of all", 60)
+            assert crowd(dual, "--renew", json.dumps(first), program="dhcp6_clients") == [{"renewed": True}]
+            for one in hosts6(dual, "--clients", "15"):
+                assert one["address"] and one["address"] not in {*given, address, first["address"]}
+                assert one["server"] == first["server"] and one["dns"] == LAN_VIP6
+                given[one["address"]] = one["duid"]
+        assert real.wait_for(2, 30)[:2] == ["RENEW6", address]
+        assert real.events[1][4] == server
+    dual.wait(lambda: all(is_normal(dual, node) for node in NODES), "DHCPv6 failover to be normal", 30)
+    here, there = (leases6(dual, node) for node in NODES)
+    assert here == there and given.items() <= here.items() and address in here
+    shown = json.loads(dual.cli("fw2", "dhcp", "leases", "--filter", first["duid"], "--json"))["rows"]
+    assert [row["address"] for row in shown] == [first["address"]]
+    dual.cli("fw2", "dhcp", "forget", first["address"])
+    assert all(first["address"] not in leases6(dual, node) for node in NODES)
+    type_in(dual, "fw1", f"gemel dhcp6-mapping add lan --duid {first['duid']} --address 2001:db8:1::77")
+    assert hosts6(dual, "--duid", first["duid"])[0]["address"] == "2001:db8:1::77"
+    type_in(dual, "fw1", "gemel dhcp6 delete lan")
+    wait_for_push(dual)
+    steady(dual)
 
 
 def test_a_change_of_a_live_vhid_moves_no_role(dual: Lab) -> None:

@@ -210,6 +210,7 @@ def _options(values: tuple[str, ...]) -> tuple[str, ...]:
 
 OptionalIpv4 = Annotated[str, AfterValidator(_ipv4)]
 Ipv4s = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_ipv4s)]
+OptionalIpv6 = Annotated[str, AfterValidator(lambda v: _ipv6(v.strip()) if v else "")]
 Ipv6s = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_ipv6s)]
 Spans = Annotated[
     tuple[str, ...], BeforeValidator(lines), AfterValidator(lambda values: tuple(_span_text(v) for v in values))

@@ -1,4 +1,4 @@
-"""What the DHCP areas come to: Kea's configuration, and what leased is told. Compiled from several areas together."""
+"""What the DHCP areas for IPv4 come to: Kea's configuration, and what leased is told of it."""
 
 import json
 from collections.abc import Iterable
@@ -12,10 +12,8 @@ from gemel.areas.dns_unbound import CONTROL, PID, fixed_names, lease_domain
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES, Interface
 from gemel.areas.system import SYSTEM
-from gemel.core.area import NodeState
-from gemel.core.codec import encode
-from gemel.core.config import Config, canonical
-from gemel.core.want import File, Service, Want
+from gemel.core.config import Config
+from gemel.core.want import File, Service
 from gemel.leases.settings import KEEPER_PORT, PEER_PORT, Naming, Scope, Settings
 from gemel.rules import ir
 from gemel.rules.addresses import parse_range
@@ -32,14 +30,10 @@ SIGHUP = 1
 SERVER_PORT = 67
 
 
-def compile_dhcp(config: Config, _node: NodeState) -> Iterable[Want]:
-    """Kea and leased, where an interface has a DHCP server; otherwise nothing runs."""
-    if not active(config):
-        return
-    settings = File(LEASED_SETTINGS, canonical(encode(lease_settings(config))), 0o600)
-    yield Service("leased", (settings,), ("{python}", "-m", "gemel.daemons.leased", LEASED_SETTINGS), signal=SIGHUP)
+def kea_service(config: Config) -> Service:
+    """The server; only where one is active."""
     text = json.dumps(kea_config(config), indent=1) + "\n"
-    yield Service(
+    return Service(
         "kea-dhcp4",
         (File(CONFIG, text, 0o640),),
         ("/bin/sh", "-c", f"mkdir -p -m 750 {FOLDERS}; exec kea-dhcp4 -c {CONFIG}"),
@@ -63,7 +57,7 @@ def lease_settings(config: Config) -> Settings:
         )  # fmt: skip
     here = tuple(s.address for s in scopes if s.peer)
     there = tuple(s.peer for s in scopes if s.peer)
-    sync = _sync(config) if here else None
+    sync = sync_path(config) if here else None
     if sync is not None:
         here, there = (*here, sync[1]), (*there, sync[2])
     resolver, naming = config[DNS_RESOLVER], None
@@ -72,7 +66,7 @@ def lease_settings(config: Config) -> Settings:
     return Settings(tuple(scopes), tuple(dict.fromkeys(here)), tuple(dict.fromkeys(there)), naming=naming)
 
 
-def _sync(config: Config) -> tuple[Interface, str, str] | None:
+def sync_path(config: Config) -> tuple[Interface, str, str] | None:
     """The SYNC interface, this node's address on it and the peer's; a way for leases when the others are cut."""
     ha = config[HIGH_AVAILABILITY]
     interface = config[INTERFACES].get(ha.synchronize_interface)
@@ -89,19 +83,20 @@ def automatic_rules(config: Config, interface: Interface) -> Iterable[ir.Rule]:
             yield ir.Rule(f"auto_dhcp_{interface.id}", clients, ir.Action.PASS, description="DHCP clients")
             if server.failover_peer_ip:
                 own = interface.ipv4.partition("/")[0]
-                yield _peer_rule(f"auto_dhcp_peer_{interface.id}", server.failover_peer_ip, own)
-    sync = _sync(config)
+                yield peer_rule(f"auto_dhcp_peer_{interface.id}", server.failover_peer_ip, own, PEER_PORT)
+    sync = sync_path(config)
     if sync is not None and sync[0].id == interface.id and any(s.failover_peer_ip for s, _ in active(config)):
-        yield _peer_rule(f"auto_dhcp_peer_{interface.id}", sync[2], sync[1])
+        yield peer_rule(f"auto_dhcp_peer_{interface.id}", sync[2], sync[1], PEER_PORT)
 
 
-def _peer_rule(name: str, peer: str, own: str) -> ir.Rule:
+def peer_rule(name: str, peer: str, own: str, port: int) -> ir.Rule:
+    """The peer may send its leases to this port of an own address."""
     match = ir.Match(
-        family=4,
+        family=6 if ":" in own else 4,
         protocols=frozenset({ir.TCP}),
         source=ir.Addresses((parse_range(peer),)),
         destination=ir.Addresses((parse_range(own),)),
-        destination_ports=ir.ports(PEER_PORT),
+        destination_ports=ir.ports(port),
     )
     return ir.Rule(name, match, ir.Action.PASS, no_state_sync=True, description="DHCP failover")
 
@@ -134,7 +129,7 @@ def kea_config(config: Config) -> dict[str, Any]:
         "host-reservation-identifiers": ["hw-address", "client-id"],
         "hooks-libraries": [
             {"library": f"{HOOKS}/libdhcp_lease_cmds.so"},
-            {"library": f"{HOOKS}/libdhcp_ha.so", "parameters": {"high-availability": [_keeper()]}},
+            {"library": f"{HOOKS}/libdhcp_ha.so", "parameters": {"high-availability": [keeper(KEEPER_PORT)]}},
         ],
         "subnet4": [_subnet(config, server, interface) for server, interface in servers],
         "loggers": [
@@ -149,16 +144,16 @@ def kea_config(config: Config) -> dict[str, Any]:
     return {"Dhcp4": dhcp4}
 
 
-def _keeper() -> dict[str, Any]:
-    """Kea waits for leased before it acknowledges: leased looks to it like a backup server."""
+def keeper(port: int) -> dict[str, Any]:
+    """Kea waits for leased before it acknowledges: leased looks to it like a backup server, at this port."""
     return {
         "this-server-name": "node",
         "mode": "passive-backup",
         "wait-backup-ack": True,
         "multi-threading": {"enable-multi-threading": False},
         "peers": [
-            {"name": "node", "url": f"http://127.0.0.1:{KEEPER_PORT + 1}/", "role": "primary"},
-            {"name": "leased", "url": f"http://127.0.0.1:{KEEPER_PORT}/", "role": "backup"},
+            {"name": "node", "url": f"http://127.0.0.1:{port + 1}/", "role": "primary"},
+            {"name": "leased", "url": f"http://127.0.0.1:{port}/", "role": "backup"},
         ],
     }
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from gemel.areas.dhcp import active
+from gemel.areas.dhcp6 import active6
 from gemel.areas.dhcp_fields import Ipv4s, Ipv6s, at_most, listed
 from gemel.areas.fields import names_in
 from gemel.areas.followed_vip import followed_vip
@@ -175,6 +176,9 @@ def _check_interface(config: Config, kind: Kind, key: str, path: str) -> Iterabl
         yield Problem(path, f"{interface.title} is not enabled: enable the interface first")
     elif not _own(interface, kind.version):
         yield Problem(path, f"{interface.title} has no static IPv{kind.version} address: a relay needs one")
+    elif kind.version == 6 and any(there.id == key for _, there in active6(config)):
+        text = f"{interface.title} has a DHCPv6 server: on one interface a node is either server or relay"
+        yield Problem(path, text)
     elif followed_vip(config, key, kind.version) is None and any(v.type == "carp" for v in config[VIRTUAL_IPS].items):
         text = f"{interface.title} has no IPv{kind.version} CARP VIP in its network: both nodes relay, always"
         yield Problem(path, text, "warning")

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS
+from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS, StaticMapping
+from gemel.areas.dhcp6 import DHCP6_MAPPINGS, Dhcp6Mapping
 from gemel.areas.dns_resolver import DNS_DOMAINS, DNS_HOSTS, DNS_RESOLVER, listening
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM
@@ -48,7 +49,8 @@ def fixed_names(config: Config) -> Names:
         for name in (one.name, *one.aliases):
             add(name, one.address)
     if model.register_mappings:
-        for mapping in config[DHCP_MAPPINGS].items:
+        mappings: list[StaticMapping | Dhcp6Mapping] = [*config[DHCP_MAPPINGS].items, *config[DHCP6_MAPPINGS].items]
+        for mapping in mappings:
             if mapping.hostname and mapping.address:
                 add(f"{mapping.hostname}.{lease_domain(config, mapping.interface)}".rstrip("."), mapping.address)
     return names

@@ -6,8 +6,9 @@ from gemel.areas.api_keys import API_KEYS
 from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
 from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS
-from gemel.areas.dhcp_kea import compile_dhcp
+from gemel.areas.dhcp6 import DHCP6, DHCP6_MAPPINGS
 from gemel.areas.dhcp_relay import DHCP6_RELAY, DHCP_RELAY
+from gemel.areas.dhcp_services import compile_dhcp
 from gemel.areas.dns_resolver import DNS_DOMAINS, DNS_HOSTS, DNS_RESOLVER
 from gemel.areas.dns_unbound import compile_dns
 from gemel.areas.firewall import compile_firewall, skipped
@@ -38,6 +39,8 @@ AREAS = (
     PORT_FORWARDS,
     DHCP,
     DHCP_MAPPINGS,
+    DHCP6,
+    DHCP6_MAPPINGS,
     DHCP_RELAY,
     DHCP6_RELAY,
     ROUTER_ADVERTISEMENTS,

@@ -13,6 +13,8 @@ from typing import Any
 
 from gemel.areas.aliases import ALIASES, ranges_of, spans_of
 from gemel.areas.dhcp import DHCP
+from gemel.areas.dhcp6 import DHCP6
+from gemel.areas.dhcp6_kea import automatic_rules6
 from gemel.areas.dhcp_kea import automatic_rules
 from gemel.areas.dhcp_relay import DHCP6_RELAY, DHCP_RELAY, relay_rules
 from gemel.areas.gateways import GATEWAYS, ROUTES
@@ -90,7 +92,7 @@ def _fingerprint(config: Config) -> str:
     """Of everything that the policy is made from: the models' JSON is ten times quicker to make than the policy's."""
     found = hashlib.blake2b(COMPILER.encode(), digest_size=8)
     policies = (INTERFACES, GATEWAYS, ROUTES, ALIASES, RULES, OUTBOUND_NAT, PORT_FORWARDS, VIRTUAL_IPS)
-    services = (DHCP, DHCP_RELAY, DHCP6_RELAY, HIGH_AVAILABILITY)  # they bring rules of their own
+    services = (DHCP, DHCP6, DHCP_RELAY, DHCP6_RELAY, HIGH_AVAILABILITY)  # they bring rules of their own
     for name in (area.name for area in (*policies, *services)):
         found.update(config.named(name).model_dump_json(exclude={"separators"}).encode())
     return found.hexdigest()
@@ -138,6 +140,7 @@ def _interface(config: Config, resolver: Resolver, interface: Interface) -> ir.I
         rules=tuple(_rules(config, resolver, interface.id)),
         automatic=(
             *automatic_rules(config, interface),
+            *automatic_rules6(config, interface),
             *relay_rules(config, interface),
             *_passed_forwards(config, resolver, interface.id),
         ),

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
+from gemel.areas.dhcp6 import active6
 from gemel.areas.dhcp_fields import DomainSearch, Ipv6s, at_most, listed
+from gemel.areas.dhcp_relay import RELAY6, relaying
 from gemel.areas.dns_resolver import DNS_RESOLVER, listening
 from gemel.areas.fields import InterfaceRef, Line
 from gemel.areas.interfaces import INTERFACES, Interface
@@ -147,6 +149,7 @@ def _check(config: Config) -> Iterable[Problem]:
         yield from _check_times(one, path)
         if one.enabled:
             yield from _check_enabled(config, one, interface, path)
+    yield from _check_unheard(config)
 
 
 def _check_times(one: Advertised, path: str) -> Iterable[Problem]:
@@ -172,10 +175,24 @@ def _check_enabled(config: Config, one: Advertised, interface: Interface, path: 
             if IPv6Network(network).prefixlen != 64:
                 name = "prefixes" if one.prefixes else "mode"
                 yield Problem(f"{path}.{name}", f"{network}: hosts make addresses of their own only in a /64")
-    if one.mode in ("managed", "assisted", "stateless"):
-        text = "this firewall has no DHCPv6 server: hosts need another one on this network"
+    if MODES[one.mode][1] and interface.id not in _answered(config):
+        text = f"{interface.title} has no DHCPv6 server or relay here: hosts need another one on this network"
         yield Problem(f"{path}.mode", text, "warning")
     yield from _check_source(config, interface, path)
+
+
+def _answered(config: Config) -> set[str]:
+    """Interfaces whose hosts have a DHCPv6 server here, or a way to one."""
+    return {i.id for _, i in active6(config)} | {i.id for i in relaying(config, RELAY6)}
+
+
+def _check_unheard(config: Config) -> Iterable[Problem]:
+    """DHCPv6 servers that hosts are not told to ask."""
+    asked = {one.interface for one, _ in active(config) if MODES[one.mode][1]}
+    for server, interface in active6(config):
+        if interface.id not in asked:
+            text = f"hosts on {interface.title} are not told to ask: choose managed, assisted or stateless in Services "
+            yield Problem(f"dhcp6[{server.id}].enabled", text + "> Router Advertisements", "warning")
 
 
 def _check_source(config: Config, interface: Interface, path: str) -> Iterable[Problem]:

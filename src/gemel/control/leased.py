@@ -24,6 +24,7 @@ class PoolReport:
     peer: str
     kea: str
     peer_kea: str
+    family: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class LeaseStatus(Question[LeaseReport]):
 
 @dataclass(frozen=True, slots=True)
 class ListLeases(Question[list[dict[str, Any]]]):
-    """Every lease of this node's Kea, in Kea's own JSON; refused when Kea does not answer."""
+    """Every lease of this node's Kea, of both families, in Kea's own JSON; refused when Kea does not answer."""
 
     answer_shape = list[dict[str, Any]]
 

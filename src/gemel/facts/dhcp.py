@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any
 
 from gemel.facts.fact import FILTER, Column, Fact, Option, Options, Sources, matches
-from gemel.leases.lease import holder, is_live, last_heard
+from gemel.leases.lease import is_live, last_heard
 
 Json = Mapping[str, Any]
 
@@ -33,7 +33,8 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """One address. `kind` is one of `KINDS`; `online`: it has answered ARP lately; times are None for static ones."""
+    """One address. `kind` is one of `KINDS`; `online`: it has answered ARP lately; times are None for static ones.
+    `client_id` is an IPv6 host's DUID."""
 
     address: str
     mac: str
@@ -64,8 +65,8 @@ def pools(report: Json | None, words: Mapping[str, str]) -> tuple[Pool, ...]:
         return ()
     return tuple(
         Pool(
-            words.get(p["interface"], p["interface"]), p["state"], p["since"], p["peer_state"], p["peer_since"],
-            _serving(p), p["kea"], p["peer_kea"],
+            words.get(p["interface"], p["interface"]) + (" (IPv6)" if p["family"] == 6 else ""), p["state"], p["since"],
+            p["peer_state"], p["peer_since"], _serving(p), p["kea"], p["peer_kea"],
         )
         for p in report["pools"]
     )  # fmt: skip
@@ -87,9 +88,11 @@ def _leases(sources: Sources, options: Options) -> Leases:
         r
         for r in rows
         if (not kind or r.kind == kind)
-        and matches(" ".join((r.address, r.mac, r.vendor, r.hostname, r.description, r.interface, r.kind)), wanted)
+        and matches(
+            " ".join((r.address, r.mac, r.client_id, r.vendor, r.hostname, r.description, r.interface, r.kind)), wanted
+        )
     ]
-    kept.sort(key=lambda r: (int(IPv4Address(r.address)) if r.address else 0, r.mac))
+    kept.sort(key=lambda r: (":" in r.address, int(ip_address(r.address)) if r.address else 0, r.mac))
     return Leases(known, tuple(kept), found["problem"])
 
 
@@ -100,10 +103,11 @@ def _given(found: Json, there: set[str], words: Mapping[str, str], now: float) -
         interface = found["subnets"].get(lease.get("subnet-id"), "")
         mac, start = lease.get("hw-address", ""), last_heard(lease)
         kind = "declined" if lease.get("state") == 1 else "active" if is_live(lease, now) else "expired"
-        if mapping and mac == mapping.get("mac"):
+        client = lease.get("duid") or lease.get("client-id", "")
+        if mapping and (client == mapping["duid"] if "duid" in mapping else mac == mapping["mac"]):
             kind = "static"
         yield LeaseRow(
-            lease["ip-address"], mac, found["vendors"].get(mac, ""), lease.get("client-id", ""),
+            lease["ip-address"], mac, found["vendors"].get(mac, ""), client,
             lease.get("hostname", "").rstrip("."), mapping.get("description", ""), words.get(interface, interface),
             interface, kind, lease["ip-address"] in there, start, start + lease["valid-lft"],
         )  # fmt: skip
@@ -111,13 +115,14 @@ def _given(found: Json, there: set[str], words: Mapping[str, str], now: float) -
 
 def _static(found: Json, there: set[str], words: Mapping[str, str]) -> Iterable[LeaseRow]:
     """Static mappings whose clients have not asked yet."""
-    leased = {(x["ip-address"], holder(x)) for x in found["leases"]} | {
-        (x["ip-address"], x.get("hw-address", "")) for x in found["leases"]
+    leased = {
+        (x["ip-address"], x.get(who, "")) for x in found["leases"] for who in ("client-id", "hw-address", "duid")
     }
     for m in found["mappings"]:
-        if (m["address"], m["mac"]) not in leased:
+        mac, client = m.get("mac", ""), m.get("duid") or m.get("client_id", "")
+        if not {(m["address"], who) for who in (mac, client) if who} & leased:
             yield LeaseRow(
-                m["address"], m["mac"], found["vendors"].get(m["mac"], ""), m["client_id"], m["hostname"],
+                m["address"], mac, found["vendors"].get(mac, ""), client, m["hostname"],
                 m["description"], words.get(m["interface"], m["interface"]), m["interface"], "static",
                 m["address"] in there, None, None,
             )  # fmt: skip

@@ -32,8 +32,8 @@ SOURCES = {
     "fingerprint": "SHA-256 of the GUI's certificate, as pairs of hexadecimal digits; empty: there is none yet",
     "gateways": "the configured gateways as JSON values, with the last measurements (facts.gateways.Probe)",
     "rules": "the rules as JSON values: id, interface, action, description, disabled",
-    "leases": "report (control.leased.LeaseReport or None), leases (Kea's JSON), mappings, vendors (by MAC), subnets "
-    "(interface id by Kea's number), problem",
+    "leases": "report (control.leased.LeaseReport or None), leases (Kea's JSON), mappings of both families, vendors "
+    "(by MAC), subnets (interface id by Kea's number), problem",
     "counters": "rule id (or built-in label) -> (packets, bytes)",
     "services": "the supervisor's report on each process, JSON values",
     "log": "files: process -> lines of its log, newest last; journal: lines of JSON; processes: names that have one",

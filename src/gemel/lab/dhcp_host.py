@@ -153,8 +153,10 @@ class DhcpHost:
             )
 
 
-def crowd(lab: Lab, *arguments: str, host: str = "lan", timeout: float = 60) -> list[dict[str, Any]]:
-    """Run `dhcp_clients` on a host of the lab; the clients as it printed them."""
-    program = str(Path(__file__).with_name("dhcp_clients.py"))
+def crowd(
+    lab: Lab, *arguments: str, host: str = "lan", timeout: float = 60, program: str = "dhcp_clients"
+) -> list[dict[str, Any]]:
+    """Run `dhcp_clients`, or `dhcp6_clients`, on a host of the lab; the clients as it printed them."""
+    program = str(Path(__file__).with_name(f"{program}.py"))
     printed = lab.exec(host, "python3", program, "eth0", *arguments, timeout=timeout)
     return [json.loads(line) for line in printed.splitlines()]

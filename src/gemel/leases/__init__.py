@@ -6,6 +6,7 @@ Words: a *lease* is Kea's JSON of one (`lease4-get`); *age* is how long ago its 
 travels, so that nodes whose clocks differ agree; its *holder* is the client; a *scope* is one interface with a DHCP
 server; a lease is *live* while it is active and has not run out.
 
+    dialect   Kea's commands, by address family
     settings  what leased is told          lease  age, holder, and which of two wins
     pool      the state of a pool in the words that admins know
 """

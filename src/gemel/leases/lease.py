@@ -1,7 +1,8 @@
 """One lease: how it travels, who holds it, and which of two versions is right.
 
 A lease is Kea's JSON: ip-address, hw-address, client-id, hostname, state (0 active, 1 declined, 2 reclaimed),
-subnet-id, valid-lft in seconds, and cltt, the time of the client's last transaction. On the wire `age` stands for cltt.
+subnet-id, valid-lft in seconds, and cltt, the time of the client's last transaction; for IPv6 duid, iaid and type
+instead of client-id. On the wire `age` stands for cltt.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,10 @@ from typing import Any
 Lease = Mapping[str, Any]
 
 ACTIVE = 0
-_KEPT = ("ip-address", "hw-address", "client-id", "hostname", "state", "subnet-id", "valid-lft", "fqdn-fwd", "fqdn-rev")
+_KEPT = (
+    "ip-address", "hw-address", "client-id", "hostname", "state", "subnet-id", "valid-lft", "fqdn-fwd", "fqdn-rev",
+    "duid", "iaid", "type", "preferred-lft",
+)  # fmt: skip
 SAME_MOMENT = 2.0
 """Seconds: Kea counts whole ones, and two nodes round at different moments."""
 
@@ -48,7 +52,10 @@ def last_heard(lease: Lease) -> float:
 
 
 def holder(lease: Lease) -> str:
-    """Who has it: the client identifier if there is one, else the MAC."""
+    """Who has it: the client identifier if there is one, else the MAC; for IPv6 the host's DUID and which of its
+    addresses it is (IAID)."""
+    if "duid" in lease:
+        return f"{lease['duid']}/{lease.get('iaid', 0)}"
     return str(lease.get("client-id") or lease.get("hw-address") or "")
 
 

@@ -1,4 +1,4 @@
-"""What leased is told, by the agent, as JSON; `core.codec` gives it its shape."""
+"""What leased is told, by the agent, as a JSON list of `Settings`; `core.codec` gives it its shape."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,9 @@ NODE = "/var/lib/gemel/node"
 PEER_PORT = 3241
 """TCP with TLS between the two nodes."""
 KEEPER_PORT = 3242
-"""On 127.0.0.1, where Kea asks before it acknowledges a lease."""
+"""On 127.0.0.1, where Kea asks before it acknowledges a lease; the next one is taken, too."""
+PEER_PORT6, KEEPER_PORT6 = 3244, 3245
+"""The same for DHCPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`listen` are the own addresses at which the peer is let in, `peers` its addresses, in the order of trying."""
+    """One family. `listen` are the own addresses at which the peer is let in, `peers` its addresses, in the order of
+    trying; either may be of the other family."""
 
     scopes: tuple[Scope, ...] = ()
     listen: tuple[str, ...] = ()
@@ -46,6 +49,7 @@ class Settings:
     naming: Naming | None = None
     port: int = PEER_PORT
     keeper_port: int = KEEPER_PORT
+    family: int = 4
     key: str = f"{NODE}/key.pem"
     certificate: str = f"{NODE}/certificate.pem"
     peer_certificate: str = f"{NODE}/peer.pem"

@@ -59,6 +59,8 @@ PLACES = {
     "notifications": "/system/advanced/notifications",
     "dhcp": "/services/dhcp",
     "dhcp_mappings": "/services/dhcp-mappings",
+    "dhcp6": "/services/dhcp6",
+    "dhcp6_mappings": "/services/dhcp6-mappings",
     "dhcp_relay": "/services/dhcp-relay",
     "dhcp6_relay": "/services/dhcp6-relay",
     "router_advertisements": "/services/router-advertisements",
@@ -98,6 +100,7 @@ MENUS = (
         "Services",
         (
             Entry("DHCP Server", PLACES["dhcp"]),
+            Entry("DHCPv6 Server", PLACES["dhcp6"]),
             Entry("DHCP Relay", PLACES["dhcp_relay"]),
             Entry("DHCPv6 Relay", PLACES["dhcp6_relay"]),
             Entry("DNS Resolver", PLACES["dns_resolver"]),
@@ -120,6 +123,7 @@ _USERS = (("Users", PLACES["users"]), ("API Keys", PLACES["api_keys"]))
 _ADVANCED = (("Admin Access", PLACES["admin_access"]), ("Notifications", PLACES["notifications"]))
 
 _DHCP = (("DHCP Server", PLACES["dhcp"]), ("Static Mappings", PLACES["dhcp_mappings"]))
+_DHCP6 = (("DHCPv6 Server", PLACES["dhcp6"]), ("Static Mappings", PLACES["dhcp6_mappings"]))
 _DNS = (
     ("General Settings", PLACES["dns_resolver"]),
     ("Host Overrides", PLACES["dns_hosts"]),
@@ -131,6 +135,8 @@ TABS = {
     "dns_hosts": _DNS,
     "dns_domains": _DNS,
     "dhcp": _DHCP,
+    "dhcp6": _DHCP6,
+    "dhcp6_mappings": _DHCP6,
     "dhcp_mappings": _DHCP,
     "users": _USERS,
     "api_keys": _USERS,
@@ -159,6 +165,8 @@ TITLES = {
     "gateways": ("System", "Routing", "Gateways"),
     "static_routes": ("System", "Routing", "Static Routes"),
     "dhcp": ("Services", "DHCP Server"),
+    "dhcp6": ("Services", "DHCPv6 Server"),
+    "dhcp6_mappings": ("Services", "DHCPv6 Server", "Static Mappings"),
     "dhcp_relay": ("Services", "DHCP Relay"),
     "dhcp6_relay": ("Services", "DHCPv6 Relay"),
     "router_advertisements": ("Services", "Router Advertisements"),

@@ -88,7 +88,7 @@ def test_modes_are_flags_and_those_with_dhcpv6_say_that_there_is_none(
     text = told(config)
     assert f"AdvManagedFlag {managed};" in text and f"AdvOtherConfigFlag {other};" in text
     assert f"AdvAutonomous {autonomous};" in text
-    assert "no DHCPv6 server" in problems(config)["router_advertisements[lan].mode"].text
+    assert "LAN has no DHCPv6 server or relay here" in problems(config)["router_advertisements[lan].mode"].text
 
 
 def test_a_mere_router_names_no_network_and_nothing_is_said_when_disabled() -> None:

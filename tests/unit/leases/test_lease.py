@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemel.leases.dialect import changes
 from gemel.leases.lease import Verdict, for_kea, holder, is_live, last_heard, on_the_wire, verdict
 from gemel.leases.pool import ALONE, DOWN, INTERRUPTED, NORMAL, RECOVER, STARTUP, pool_state
 
@@ -61,6 +62,29 @@ def test_two_nodes_that_hold_an_address_for_two_clients_agree_who_keeps_it(one: 
     ours, theirs = verdict(here, on_the_wire(there, NOW), NOW), verdict(there, on_the_wire(here, NOW), NOW)
     assert Verdict.TAKE in (ours, theirs) or abs(last_heard(here) - last_heard(there)) < 1
     assert not ours is theirs is Verdict.TAKE
+
+
+def lease6(duid: str = "00:03:00:01", iaid: int = 1, heard: float = NOW - 10) -> dict[str, Any]:
+    return {
+        "ip-address": "2001:db8:1::1000", "duid": duid, "iaid": iaid, "type": "IA_NA", "cltt": int(heard),
+        "valid-lft": 7200, "preferred-lft": 4500, "state": 0, "subnet-id": 2, "hw-address": "02:00:00:00:00:01",
+    }  # fmt: skip
+
+
+def test_an_ipv6_host_is_its_duid_and_the_number_of_the_address() -> None:
+    told = on_the_wire(lease6(), NOW)
+    assert told["duid"] == "00:03:00:01" and told["preferred-lft"] == 4500 and told["type"] == "IA_NA"
+    assert verdict(lease6(), told, NOW) is Verdict.KNOWN
+    for other in (lease6(duid="00:03:00:02", heard=NOW - 20), lease6(iaid=2, heard=NOW - 20)):
+        assert verdict(lease6(), on_the_wire(other, NOW), NOW) is Verdict.CONFLICT
+
+
+def test_what_kea_asks_about_is_one_lease_or_all_of_a_packet() -> None:
+    four, six, old = lease(), lease6(), lease6(iaid=9)
+    assert changes("lease4-update", four) == ([four], []) and changes("lease4-del", four) == ([], [four])
+    assert changes("lease6-bulk-apply", {"leases": [six], "deleted-leases": [old]}) == ([six], [old])
+    assert changes("lease6-bulk-apply", {"leases": [six]}) == ([six], [])
+    assert changes("ha-heartbeat", {}) == ([], [])
 
 
 def test_states_are_the_ones_that_admins_know() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from gemel.areas.dhcp import DHCP
+from gemel.areas.dhcp_relay import DHCP_RELAY
+from gemel.web.pages.dhcp import _mapping_of
 from tests.unit.daemons.agent import Agent
 from tests.unit.web.browser import Browser, logged_in, node
 
@@ -83,3 +85,33 @@ def test_making_a_lease_static_begins_with_what_is_known(there: tuple[Agent, Bro
     page = there[1].get("/services/dhcp-mappings/new?if=lan&mac=00%3A1b%3A44%3A11%3A3a%3Ab7&hostname=desk")
     assert page.value("mac") == "00:1b:44:11:3a:b7" and page.value("hostname") == "desk"
     assert page.chosen("interface") == "LAN"
+
+
+def test_an_ipv6_lease_made_static_begins_with_its_duid(there: tuple[Agent, Browser]) -> None:
+    row = {"address": "2001:db8:1::1000", "client_id": "00:03:00:01", "mac": "", "hostname": "", "interface_id": "lan"}
+    address = _mapping_of(row)
+    assert address == "/services/dhcp6-mappings/new?if=lan&duid=00%3A03%3A00%3A01"
+    assert there[1].get(address).value("duid") == "00:03:00:01"
+
+
+@pytest.mark.parametrize(
+    ("address", "labels"),
+    [
+        ("/services/dhcp6?if=lan", ("Enable DHCPv6 server", "Range from", "Failover Peer IP")),
+        ("/services/dhcp-relay", ("Interface(s)", "Upstream Servers", "Append circuit ID")),
+        ("/services/dhcp6-relay", ("Interface(s)", "Upstream Servers")),
+    ],
+)
+def test_the_other_pages_of_dhcp_have_their_fields(
+    there: tuple[Agent, Browser], address: str, labels: tuple[str, ...]
+) -> None:
+    page = there[1].get(address)
+    assert all(label in page.words for label in labels)
+
+
+def test_a_relay_is_saved_and_applied_at_once(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    page = browser.post("/services/dhcp-relay", enabled="on", interfaces="LAN", servers="192.168.1.77")
+    assert "is reached through LAN" in page.wrong("servers")
+    page = browser.post("/services/dhcp-relay", enabled="on", interfaces="LAN", servers="198.51.100.1")
+    assert "applied" in page.words and agent.desk.config[DHCP_RELAY].interfaces == ("lan",)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gemel.areas.dhcp import DHCP_MAPPINGS, active
+from gemel.areas.dhcp6 import DHCP6_MAPPINGS, active6
 from gemel.areas.dhcp_kea import subnet_id
 from gemel.areas.interfaces import INTERFACES
 from gemel.control import agent, paths
@@ -33,7 +34,7 @@ class DhcpWatch:
     @property
     def wanted(self) -> bool:
         """Whether any interface has a DHCP server."""
-        return bool(active(self._config()))
+        return bool(active(self._config()) or active6(self._config()))
 
     def report(self) -> Any:
         """leased's report as JSON values; None where it does not answer, or is not wanted."""
@@ -56,8 +57,8 @@ class DhcpWatch:
                 problem = f"the leases cannot be read: {no}"
             except Unreachable:
                 problem = NO_LEASED
-        mappings = [plain(m) for m in config[DHCP_MAPPINGS].items]
-        macs = [m["mac"] for m in mappings] + [x.get("hw-address", "") for x in leases]
+        mappings = [plain(m) for m in (*config[DHCP_MAPPINGS].items, *config[DHCP6_MAPPINGS].items)]
+        macs = [m.get("mac", "") for m in mappings] + [x.get("hw-address", "") for x in leases]
         subnets = {subnet_id(i.id): i.id for i in config[INTERFACES].items}
         return {
             "report": self.report(), "leases": leases, "mappings": mappings, "subnets": subnets,

@@ -6,20 +6,21 @@ import json
 import logging
 import signal
 import sys
+from collections import Counter as Tally
 from pathlib import Path
 from typing import Any
 
 from gemel.control import paths
 from gemel.control.door import Caller, Door, Refused, Unreachable, ask
-from gemel.control.leased import QUESTIONS, DeleteLease, LeaseStatus, ListLeases
+from gemel.control.leased import QUESTIONS, DeleteLease, LeaseReport, LeaseStatus, ListLeases
 from gemel.control.supervisor import SignalService
 from gemel.core.codec import Malformed, decode
 from gemel.daemons.leased.keeper import Keeper
 from gemel.effects.channel import Identity
 from gemel.effects.kea import KeaError
+from gemel.leases.dialect import DIALECTS
 from gemel.leases.settings import Settings
 
-KEA = "kea-dhcp4"
 STRANGERS = (
     "DHCP leases are not replicated: the nodes do not know each other's keys yet. Set up configuration synchronisation "
     "on the primary"
@@ -29,20 +30,20 @@ LOOK_AT_KEYS = 2.0  # seconds: the peer may be pinned at any time
 log = logging.getLogger("leased")
 
 
-def unfreeze() -> None:
+def unfreeze(server: str) -> None:
     """Have the supervisor kill Kea and start it again: one that is stopped takes no SIGTERM."""
     with contextlib.suppress(Refused, Unreachable):
-        ask(paths.SUPERVISOR_DOOR, SignalService(KEA, signal.SIGKILL), 2.0)
+        ask(paths.SUPERVISOR_DOOR, SignalService(server, signal.SIGKILL), 2.0)
 
 
 class Leased:
-    """The keeper of the settings in force, and another one when they change."""
+    """A keeper for each family, by the settings in force, and another one when they change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._keeper: Keeper | None = None
-        self._read: tuple[Any, ...] = ()
+        self._keepers: dict[int, Keeper] = {}
+        self._read: dict[int, tuple[Any, ...]] = {}
         self._again = asyncio.Event()
 
     async def run(self) -> None:
@@ -59,42 +60,69 @@ class Leased:
                 self._again.clear()
         finally:
             door.close()
-            if self._keeper:
-                self._keeper.close()
+            for keeper in self._keepers.values():
+                keeper.close()
 
     async def _settle(self) -> None:
-        settings = decode(Settings, json.loads(self._path.read_text()))
+        wanted = {s.family: s for s in decode(tuple[Settings, ...], json.loads(self._path.read_text()))}
+        for family in self._keepers.keys() - wanted.keys():
+            self._keepers.pop(family).close()
+            del self._read[family]
+        for settings in wanted.values():
+            await self._settle_one(settings)
+
+    async def _settle_one(self, settings: Settings) -> None:
         keys = tuple(map(_content, (settings.key, settings.certificate, settings.peer_certificate)))
-        if (settings, keys) == self._read:
+        if (settings, keys) == self._read.get(settings.family):
             return
-        if self._keeper:
-            self._keeper.close()
+        if before := self._keepers.pop(settings.family, None):
+            before.close()
         identity, fault = None, ""
         if settings.peers and all(keys):
             identity = Identity.load(settings.key, settings.certificate, settings.peer_certificate)
         elif settings.peers:
             fault = STRANGERS
-        keeper = Keeper(settings, identity, lambda: self._loop.run_in_executor(None, unfreeze), fault)
+        server = DIALECTS[settings.family].server
+        keeper = Keeper(settings, identity, lambda: self._loop.run_in_executor(None, unfreeze, server), fault)
         await keeper.open()
-        self._keeper, self._read = keeper, (settings, keys)
+        self._keepers[settings.family], self._read[settings.family] = keeper, (settings, keys)
 
     def _answer(self, question: Any, caller: Caller) -> Any:
         """In a thread of the door."""
-        if self._keeper is None:
+        if not self._keepers:
             raise Refused("leased has just started")
-        return asyncio.run_coroutine_threadsafe(self._reply(question, self._keeper), self._loop).result(12)
+        return asyncio.run_coroutine_threadsafe(self._reply(question), self._loop).result(12)
 
-    async def _reply(self, question: Any, keeper: Keeper) -> Any:
+    async def _reply(self, question: Any) -> Any:
+        keepers = [self._keepers[family] for family in sorted(self._keepers)]
         try:
             match question:
                 case LeaseStatus():
-                    return keeper.report()
+                    return together([keeper.report() for keeper in keepers])
                 case ListLeases():
-                    return await keeper.leases()
+                    return [lease for keeper in keepers for lease in await keeper.leases()]
                 case DeleteLease(address):
-                    return await keeper.delete(address)
+                    family = 6 if ":" in address else 4
+                    if family not in self._keepers:
+                        raise Refused(f"there is no lease of {address}: no {DIALECTS[family].protocol} server is here")
+                    return await self._keepers[family].delete(address)
         except KeaError as error:
             raise Refused(str(error)) from None
+
+
+def together(reports: list[LeaseReport]) -> LeaseReport:
+    """The reports of both families as one; what both say is said once."""
+    counters: Tally[str] = Tally()
+    for report in reports:
+        counters.update(report.counters)
+    return LeaseReport(
+        pools=tuple(pool for report in reports for pool in report.pools),
+        linked=all(report.linked for report in reports),
+        peer_address=next((r.peer_address for r in reports if r.peer_address), ""),
+        clock_offset=next((r.clock_offset for r in reports if r.clock_offset is not None), None),
+        counters=dict(counters),
+        problems=tuple(dict.fromkeys(problem for report in reports for problem in report.problems)),
+    )
 
 
 def _content(path: str) -> bytes:

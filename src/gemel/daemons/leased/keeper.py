@@ -14,6 +14,7 @@ from gemel.daemons.leased.renewals import Renewals
 from gemel.daemons.leased.server import Counter, Kea, KeaError, Switch, lease_of, table
 from gemel.effects.address_watch import AddressWatch
 from gemel.effects.channel import Identity
+from gemel.leases.dialect import DIALECTS, changes
 from gemel.leases.lease import Verdict, for_kea, is_live, on_the_wire, verdict
 from gemel.leases.pool import DOWN, pool_state
 from gemel.leases.settings import Scope, Settings
@@ -34,6 +35,7 @@ class Keeper:
     def __init__(self, settings: Settings, identity: Identity | None, unfreeze: Any, fault: str = "") -> None:
         self.settings = settings
         self._unfreeze, self._fault = unfreeze, fault
+        self._words = DIALECTS[settings.family]
         self._kea = Kea(settings.kea)
         self._switch = Switch(self._kea, Path(settings.kea_config))
         self._counter = Counter(settings.keeper_port, self._decide)
@@ -64,7 +66,7 @@ class Keeper:
         await self._counter.open()
         loop.add_reader(self._addresses.fileno(), self._addresses_changed)
         for scope in self.settings.scopes:
-            if scope.vip:
+            if scope.vip and self.settings.family == 4:  # an IPv6 host asks everybody, also when it renews
                 renewals = Renewals(scope.device, scope.vip, scope.address)
                 for one in renewals.sockets:
                     loop.add_reader(one.fileno(), renewals.read)
@@ -122,7 +124,7 @@ class Keeper:
                 found = await self._kea.ask("status-get")
                 self._seen(found)
                 if self._names and self._names.has_restarted():
-                    await self._names.all_again((await table(self._kea)).values(), time.time())
+                    await self._names.all_again((await table(self._kea, self._words)).values(), time.time())
             except KeaError as error:
                 self._not_seen(str(error))
             await asyncio.sleep(LOOK_EVERY if self._missed == 0 else LOOK_AGAIN)
@@ -149,24 +151,25 @@ class Keeper:
 
     # --- what is acknowledged ---------------------------------------------------------------------------------------
 
-    async def _decide(self, command: str, lease: dict[str, Any]) -> str | None:
+    async def _decide(self, command: str, arguments: dict[str, Any]) -> str | None:
         """Kea's question before it acknowledges: None for yes, or why not."""
-        if command == "lease4-del":
-            await self._unname(str(lease.get("ip-address", "")))
-            await self._tell_gone(str(lease.get("ip-address", "")))
-            return None
-        if command != "lease4-update":
-            return None
-        scope = self._scope(lease)
-        if scope is None or scope.interface not in self.serving:
+        given, gone = changes(command, arguments)
+        scopes = [self._scope(lease) for lease in given]
+        if not all(scope is not None and scope.interface in self.serving for scope in scopes):
             self.counters["refused_not_master"] += 1
             return "this node does not have the virtual IP of that network"
-        self.counters["acknowledged"] += 1
-        if not await self._replicated(lease):
+        for lease in gone:
+            await self._unname(str(lease.get("ip-address", "")))
+            await self._tell_gone(str(lease.get("ip-address", "")))
+        self.counters["acknowledged"] += len(given)
+        taken = await self._refused_by_the_peer(given)
+        for lease in taken:
             self.counters["conflicts"] += 1
             await self._forget(str(lease["ip-address"]))
+        if taken:
             return "the peer has just given this address to somebody else"
-        self._name(lease)
+        for lease in given:
+            self._name(lease)
         return None
 
     def _name(self, lease: dict[str, Any]) -> None:
@@ -179,17 +182,18 @@ class Keeper:
         if self._names:
             await self._names.forget(address)
 
-    async def _replicated(self, lease: dict[str, Any]) -> bool:
-        """Whether nothing speaks against it: the peer has it, or is away."""
+    async def _refused_by_the_peer(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of which the peer has a younger one for somebody else; none if it has them all now, or is away."""
         stream = self._link.stream if self._link else None
-        if stream is None:
-            return True
+        if stream is None or not given:
+            return []
         try:
-            answer = await stream.call("put", ACK_PATIENCE, leases=[on_the_wire(lease, time.time())])
+            answer = await stream.call("put", ACK_PATIENCE, leases=[on_the_wire(x, time.time()) for x in given])
         except Away as error:
             self._lost(stream, str(error))
-            return True
-        return Verdict.CONFLICT.value not in answer.get("verdicts", ())
+            return []
+        verdicts = answer.get("verdicts", ())
+        return [x for x, said in zip(given, verdicts, strict=False) if said == Verdict.CONFLICT.value]
 
     def _lost(self, stream: Asking, why: str) -> None:
         if self._link is not None and self._link.stream is stream:
@@ -213,7 +217,7 @@ class Keeper:
         Raises:
             KeaError: there is none, or Kea does not answer.
         """
-        if await self._kea.ask("lease4-del", {"ip-address": address}) is None:
+        if await self._kea.ask(self._words.delete, {"ip-address": address}) is None:
             raise KeaError(f"there is no lease of {address}")
         await self._unname(address)
         await self._tell_gone(address)
@@ -224,7 +228,7 @@ class Keeper:
         Raises:
             KeaError: it does not answer.
         """
-        return list((await table(self._kea)).values())
+        return list((await table(self._kea, self._words)).values())
 
     def _scope(self, lease: dict[str, Any]) -> Scope | None:
         return next((s for s in self.settings.scopes if s.subnet_id == lease.get("subnet-id")), None)
@@ -243,7 +247,8 @@ class Keeper:
                     return {}
                 case "table":
                     now = time.time()
-                    live = [on_the_wire(x, now) for x in (await table(self._kea)).values() if is_live(x, now)]
+                    there = (await table(self._kea, self._words)).values()
+                    live = [on_the_wire(x, now) for x in there if is_live(x, now)]
                     return {"leases": live, "gone": sorted(self._gone)}
         except (KeaError, KeyError, ValueError, TypeError) as error:
             return {"error": str(error)}
@@ -254,16 +259,16 @@ class Keeper:
         return {"now": time.time(), "serving": sorted(self.serving), "kea": self._kea_says, "level": level}
 
     async def _take(self, told: Message) -> Verdict:
-        found = verdict(await lease_of(self._kea, told["ip-address"]), told, time.time())
+        found = verdict(await lease_of(self._kea, self._words, told["ip-address"]), told, time.time())
         if found is Verdict.TAKE:
-            await self._kea.ask("lease4-update", for_kea(told, time.time()))
+            await self._kea.ask(self._words.update, for_kea(told, time.time()))
             self._gone.discard(told["ip-address"])
             self.counters["taken"] += 1
             self._name(for_kea(told, time.time()))
         return found
 
     async def _forget(self, address: str) -> None:
-        await self._kea.ask("lease4-del", {"ip-address": address})
+        await self._kea.ask(self._words.delete, {"ip-address": address})
         await self._unname(address)
 
     async def _met(self, stream: Asking) -> None:
@@ -276,7 +281,7 @@ class Keeper:
             answer = await stream.call("table", 15.0)
             if "error" in answer:
                 raise Away(f"the peer's {answer['error']}")
-            mine, now = await table(self._kea), time.time()
+            mine, now = await table(self._kea, self._words), time.time()
             theirs = {told["ip-address"]: told for told in answer["leases"]}
             for address in answer.get("gone", ()):
                 if address in mine and address not in theirs:
@@ -284,7 +289,7 @@ class Keeper:
                     del mine[address]
             for address, told in theirs.items():
                 if address not in self._gone and verdict(mine.get(address), told, now) is Verdict.TAKE:
-                    await self._kea.ask("lease4-update", for_kea(told, time.time()))
+                    await self._kea.ask(self._words.update, for_kea(told, time.time()))
                     mine.pop(address, None)
                     self.counters["taken"] += 1
                     self._name(for_kea(told, time.time()))
@@ -327,7 +332,7 @@ class Keeper:
             peer_since=self._since(scope.interface, "peer", peer_state) if scope.peer else None,
             serving=scope.interface in self.serving and self._in_force == self.serving,
             peer_serving=scope.interface in told.get("serving", ()), peer=scope.peer, kea=self._kea_says,
-            peer_kea=str(told.get("kea", "")),
+            peer_kea=str(told.get("kea", "")), family=self.settings.family,
         )  # fmt: skip
 
     def _since(self, interface: str, whose: str, state: str) -> float:
@@ -337,20 +342,20 @@ class Keeper:
         return before[1]
 
     def _problems(self, pools: tuple[PoolReport, ...], told: Message) -> list[str]:
-        found = [self._fault] if self._fault else []
+        found, protocol = [self._fault] if self._fault else [], self._words.protocol
         age = time.monotonic() - self._began
         if not self._kea_says and age > 5:
-            found.append("the DHCP server (Kea) does not answer: nobody gets a lease from this node; see "
-                         "/var/log/gemel/kea-dhcp4.log")  # fmt: skip
+            found.append(f"the {protocol} server (Kea) does not answer: nobody gets a lease from this node; see "
+                         f"/var/log/gemel/{self._words.server}.log")  # fmt: skip
         for pool, scope in zip(pools, self.settings.scopes, strict=True):
             if pool.serving and pool.peer_serving and scope.vip:
-                found.append(f"both nodes serve DHCP on {scope.title}: both are MASTER there, so they do not hear each "
-                             "other's CARP adverts; check the cables and switches of that network")  # fmt: skip
+                found.append(f"both nodes serve {protocol} on {scope.title}: both are MASTER there, so they do not "
+                             "hear each other's CARP adverts; check that network's cables and switches")  # fmt: skip
         if self._link is not None and self._link.stream is None and age > 5:
-            found.append(f"DHCP leases are not replicated: the peer does not answer ({self._link.failure}); this node "
-                         "serves on alone where it is MASTER")  # fmt: skip
+            found.append(f"{protocol} leases are not replicated: the peer does not answer ({self._link.failure}); this "
+                         "node serves on alone where it is MASTER")  # fmt: skip
         elif told and not told.get("kea"):
-            found.append("the peer's DHCP server (Kea) does not answer: it could not take over")
+            found.append(f"the peer's {protocol} server (Kea) does not answer: it could not take over")
         offset = self._link.clock_offset if self._link and self._link.stream else None
         if offset is not None and abs(offset) > CLOCKS_APART:
             way = "ahead of" if offset > 0 else "behind"

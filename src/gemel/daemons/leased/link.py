@@ -119,9 +119,10 @@ class Link:
     async def open(self) -> None:
         """Begin to listen and to dial."""
         for address in self._listen:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+            listener.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)  # counts for IPv6, too
             listener.bind((address, self._port))
             self._servers.append(
                 await asyncio.start_server(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.effects.kea import Kea, KeaError
+from gemel.leases.dialect import Dialect
 
 ORIGIN = {"origin": "user"}
 LONGEST = 1 << 20
@@ -50,7 +51,8 @@ class Switch:
 
     def _listening_on(self, devices: Collection[str]) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(self._config.read_text())
-        section = config["Dhcp4"]["interfaces-config"]
+        [server] = config.values()
+        section = server["interfaces-config"]
         section["interfaces"] = [i for i in section["interfaces"] if i.partition("/")[0] in devices]
         return config
 
@@ -113,23 +115,23 @@ def _owner_of(port: int) -> int:
     return -1
 
 
-async def table(kea: Kea) -> dict[str, dict[str, Any]]:
+async def table(kea: Kea, words: Dialect) -> dict[str, dict[str, Any]]:
     """Address -> lease, all that Kea has.
 
     Raises:
         KeaError: Kea does not answer.
     """
-    found = await kea.ask("lease4-get-all", patience=10.0) or {}
+    found = await kea.ask(words.get_all, patience=10.0) or {}
     return {lease["ip-address"]: lease for lease in found.get("leases", ())}
 
 
-async def lease_of(kea: Kea, address: str) -> dict[str, Any] | None:
+async def lease_of(kea: Kea, words: Dialect, address: str) -> dict[str, Any] | None:
     """The lease of an address; None if there is none.
 
     Raises:
         KeaError: Kea does not answer.
     """
-    found: dict[str, Any] | None = await kea.ask("lease4-get", {"ip-address": address})
+    found: dict[str, Any] | None = await kea.ask(words.get, {"ip-address": address})
     return found
 
 

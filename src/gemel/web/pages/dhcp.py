@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gemel.areas.dhcp import DHCP_MAPPINGS
+from gemel.areas.dhcp6 import DHCP6_MAPPINGS
 from gemel.control.agent import AskFact, Finding, ForgetLease, WakeOnLan
 from gemel.control.door import Refused
 from gemel.facts.dhcp import DHCP_LEASES, KINDS
@@ -16,18 +17,16 @@ from gemel.web.pages.area import AreaPages, refused
 from gemel.web.pages.facts import LONGEST_OPTION
 from gemel.web.visit import Page, Visit
 
-FROM_A_LEASE = ("mac", "client_id", "hostname")
+FROM_A_LEASE = {DHCP_MAPPINGS.name: ("mac", "client_id", "hostname"), DHCP6_MAPPINGS.name: ("duid", "hostname")}
 LEASES = fact_place(DHCP_LEASES)
 
 
 class MappingPages(AreaPages):
     """A new mapping may begin as a lease that somebody has."""
 
-    def __init__(self) -> None:
-        super().__init__(DHCP_MAPPINGS)
-
     def starting(self, visit: Visit, fields: Mapping[str, Field]) -> dict[str, Any]:
-        given = {n: visit.query.get(n)[:LONGEST_OPTION] for n in FROM_A_LEASE if n in visit.query}
+        names = FROM_A_LEASE[self.area.name]
+        given = {n: visit.query.get(n)[:LONGEST_OPTION] for n in names if n in visit.query}
         return {**super().starting(visit, fields), **given}
 
 
@@ -44,8 +43,10 @@ def leases(visit: Visit) -> Response:
 
 def _mapping_of(row: Mapping[str, Any]) -> str:
     """Where the form of a new static mapping for this client is."""
-    known = {name: row[name] for name in FROM_A_LEASE if row[name]}
-    return f"{place(DHCP_MAPPINGS.name)}/new?{urlencode({'if': row['interface_id'], **known})}"
+    area = (DHCP6_MAPPINGS if ":" in row["address"] else DHCP_MAPPINGS).name
+    row = {**row, "duid": row["client_id"]}
+    known = {name: row[name] for name in FROM_A_LEASE[area] if row[name]}
+    return f"{place(area)}/new?{urlencode({'if': row['interface_id'], **known})}"
 
 
 def _act(visit: Visit) -> Response:
@@ -65,5 +66,5 @@ def _act(visit: Visit) -> Response:
     return visit.go(LEASES)
 
 
-MAPPINGS = MappingPages()
+MAPPINGS = (MappingPages(DHCP_MAPPINGS), MappingPages(DHCP6_MAPPINGS))
 PAGES = (Page(LEASES, leases),)

@@ -38,8 +38,9 @@ HAND_MADE: tuple[AreaPages, ...] = (
     users.PAGES,
     notifications.PAGES,
     per_interface.SERVERS,
+    per_interface.SERVERS6,
     per_interface.ADVERTISED,
-    dhcp.MAPPINGS,
+    *dhcp.MAPPINGS,
 )
 """The pages that people live in: made by hand on top of what the models give."""
 

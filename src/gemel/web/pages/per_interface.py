@@ -11,6 +11,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from gemel.areas.dhcp import DHCP
+from gemel.areas.dhcp6 import DHCP6
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.router_advertisements import ROUTER_ADVERTISEMENTS
 from gemel.control.agent import Change, EditOrder, List
@@ -95,4 +96,5 @@ class PerInterfacePages(AreaPages):
 
 
 SERVERS = PerInterfacePages(DHCP, "ipv4")
+SERVERS6 = PerInterfacePages(DHCP6, "ipv6")
 ADVERTISED = PerInterfacePages(ROUTER_ADVERTISEMENTS, "ipv6")
