@@ -27,6 +27,7 @@ from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.heartbeat import hand_over_key
+from gemel.daemons.agent.memory import Memory
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.remembered import Remembered
 from gemel.daemons.agent.segments import overheard
@@ -116,12 +117,14 @@ def main() -> None:
     Door(paths.AGENT_DOOR, questions, answers, mode=0o660 if group >= 0 else 0o600, gid=group)
     pusher.start()
     sight.start()
+    changed.memory.tidy()
     log.info("ready (revision %d)", desk.number)
     notify("READY=1")
     _until_told()
     pusher.stop()
     sight.stop()
     ear.stop()
+    changed.memory.stop()
 
 
 class Changes:
@@ -131,7 +134,11 @@ class Changes:
     sight: Sight | None = None
     ear: Ear | None = None
 
+    def __init__(self) -> None:
+        self.memory = Memory()
+
     def __call__(self, before: Config, after: Config) -> None:
+        self.memory.revised()
         if self.ear is not None:
             self.ear.listen_on(_devices(after))
         if self.sight is not None:
