@@ -255,6 +255,8 @@ def bulk(peer: Peer, count: int) -> float:
 
 def comparison(peer: Peer) -> str:
     """Seconds of processor for a look whether both tables are alike, which a sender does at most once in a while."""
+    assert eventually(peer.bench.joined, 20)
+    time.sleep(SETTLE)  # after a bulk the other side lists its table, too
     before, used = peer.bench.report("a"), [cpu(peer.pid(node)) for node in "ab"]
     counted = before.counters["sent: comparisons"] if before else 0
     peer.bench.ask("a", CompareTables())
