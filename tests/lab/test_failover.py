@@ -1,9 +1,11 @@
-"""One TCP connection and a 1 kHz flow live through power cuts and planned hand-overs; so does every other flow.
+"""One TCP connection and a 1 kHz flow live through power cuts and planned hand-overs; so do FTP and every other flow.
 
 SOAK says how many power cuts (3 by default); there are half as many planned round trips, and at least 3.
 """
 
 import os
+import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from gemel.lab.lab import Lab
 from gemel.lab.topology import WAN_SERVER, WAN_VIP
 from gemel.lab.traffic import Measured, Traffic
+from tests.lab.flow_bench import datagrams, in_namespace, tcp_client, tcp_listener
 from tests.lab.stories import (
     LOST_AT_MOST,
     OUTAGE_AT_MOST,
@@ -79,6 +82,118 @@ def test_the_connection_lives_through_power_cuts_and_the_primarys_return(cluster
         tell(f"the primary's return {number + 1}", seen)
         assert seen.flow.lost <= LOST_AT_MOST, seen
         assert source_of(seen) == source and len(seen.flow.sources) == 1, seen
+
+
+def test_active_ftp_opens_data_connections_through_whichever_node_is_master(cluster: Lab) -> None:
+    """One control connection throughout; a port announced on the node before, opened on the one after, and so back."""
+    typed(cluster, "fw1", "gemel helpers set --ftp --sip")
+    wait_for_push(cluster)
+    wait_for_roles(cluster, "fw1")
+    lan, wan = f"{cluster.name}-lan", f"{cluster.name}-wan"
+    with (
+        tcp_listener(wan, 21) as listener,
+        tcp_client(lan, WAN_SERVER, 21) as client,
+        tcp_listener(lan, 0) as first,
+        tcp_listener(lan, 0) as second,
+    ):
+        server, (address, _) = listener.accept()
+        server.settimeout(5)
+        assert address == WAN_VIP
+        with server:
+            client.sendall(b"USER anonymous\r\n")  # the helper reads from the second line on
+            assert server.recv(100) == b"USER anonymous\r\n"
+            server.sendall(b"230 ok\r\n")
+            assert client.recv(100) == b"230 ok\r\n"
+            where = announced(client, server, first)
+            cluster.wait(lambda: "ftp" in cluster.exec("fw2", "conntrack", "-L", "expect"), "fw2 to expect it")
+            typed(cluster, "fw1", "gemel carp maintenance on")
+            wait_for_roles(cluster, "fw2")
+            assert data_arrives(wan, where, first)
+            where = announced(client, server, second)
+            typed(cluster, "fw1", "gemel carp maintenance off")
+            wait_for_roles(cluster, "fw1")
+            assert data_arrives(wan, where, second)
+
+
+def test_the_voice_of_a_sip_call_comes_in_through_the_other_node(cluster: Lab) -> None:
+    """The call is announced on the node before; what the other side says comes in first on the one after."""
+    wait_for_roles(cluster, "fw1")
+    lan, wan = f"{cluster.name}-lan", f"{cluster.name}-wan"
+    with (
+        datagrams(wan, 5060) as server,
+        datagrams(lan, 5060) as phone,
+        datagrams(lan, 40_000) as ear,
+        datagrams(wan, 30_000) as voice,
+    ):
+        phone.sendto(INVITE, (WAN_SERVER, 5060))
+        heard, address = server.recvfrom(2000)
+        assert address[0] == WAN_VIP and b"192.168.1.50" not in heard
+        where = re.search(rb"m=audio (\d+)", heard)
+        assert where
+        cluster.wait(lambda: "sip" in cluster.exec("fw2", "conntrack", "-L", "expect"), "fw2 to expect the voice")
+        typed(cluster, "fw1", "gemel carp maintenance on")
+        wait_for_roles(cluster, "fw2")
+        voice.sendto(b"hello?", (WAN_VIP, int(where[1])))
+        assert ear.recv(100) == b"hello?"
+        kept = [line for line in heard.split(b"\r\n") if line.startswith((b"Via", b"From", b"To", b"Call-ID", b"CSeq"))]
+        server.sendto(b"\r\n".join((b"SIP/2.0 180 Ringing", *kept, b"Content-Length: 0", b"", b"")), address)
+        ringing = phone.recv(2000)
+        assert ringing.startswith(b"SIP/2.0 180") and b"192.168.1.50:5060" in ringing
+    typed(cluster, "fw1", "gemel carp maintenance off")
+    wait_for_roles(cluster, "fw1")
+    typed(cluster, "fw1", "gemel helpers set --no-ftp --no-sip")
+    wait_for_push(cluster)
+    assert "helper" not in cluster.exec("fw2", "nft", "list", "table", "inet", "gemel")
+
+
+SDP = b"""v=0
+o=ann 1 1 IN IP4 192.168.1.50
+s=-
+c=IN IP4 192.168.1.50
+t=0 0
+m=audio 40000 RTP/AVP 0
+"""
+INVITE = b"""INVITE sip:bob@198.51.100.1 SIP/2.0
+Via: SIP/2.0/UDP 192.168.1.50:5060;branch=z9hG4bK1
+From: <sip:ann@192.168.1.50>;tag=1
+To: <sip:bob@198.51.100.1>
+Call-ID: 1
+CSeq: 1 INVITE
+Contact: <sip:ann@192.168.1.50:5060>
+Content-Type: application/sdp
+Content-Length: %d
+
+""".replace(b"\n", b"\r\n") % len(SDP.replace(b"\n", b"\r\n")) + SDP.replace(b"\n", b"\r\n")
+
+
+def announced(client: socket.socket, server: socket.socket, listener: socket.socket) -> tuple[str, int]:
+    """The client says by PORT where it listens; what of it reaches the server: the firewall's address outside."""
+    port = listener.getsockname()[1]
+    client.sendall(f"PORT 192,168,1,50,{port >> 8},{port & 255}\r\n".encode())
+    numbers = list(map(int, re.findall(rb"\d+", server.recv(100))))
+    assert ".".join(map(str, numbers[:4])) == WAN_VIP
+    server.sendall(b"200 PORT command successful\r\n")
+    assert client.recv(100).startswith(b"200")
+    return WAN_VIP, numbers[4] << 8 | numbers[5]
+
+
+def data_arrives(wan: str, where: tuple[str, int], listener: socket.socket) -> bool:
+    """Whether what the server sends from its data port is what the client reads."""
+
+    def connect() -> socket.socket:
+        s = socket.socket()
+        s.settimeout(5)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((WAN_SERVER, 20))
+        s.connect(where)
+        return s
+
+    with in_namespace(wan, connect) as data:
+        got, _ = listener.accept()
+        with got:
+            got.settimeout(5)
+            data.sendall(b"file")
+            return got.recv(10) == b"file"
 
 
 def test_a_thousand_flows_of_each_kind_are_translated_as_before_after_the_power_cut(cluster: Lab) -> None:

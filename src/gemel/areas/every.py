@@ -5,6 +5,7 @@ from gemel.areas.aliases import ALIASES
 from gemel.areas.api_keys import API_KEYS
 from gemel.areas.association import settled
 from gemel.areas.cluster import compile_cluster
+from gemel.areas.conntrack_helpers import CONNTRACK_HELPERS
 from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS
 from gemel.areas.dhcp6 import DHCP6, DHCP6_MAPPINGS
 from gemel.areas.dhcp_relay import DHCP6_RELAY, DHCP_RELAY
@@ -37,6 +38,7 @@ AREAS = (
     RULES,
     OUTBOUND_NAT,
     PORT_FORWARDS,
+    CONNTRACK_HELPERS,
     DHCP,
     DHCP_MAPPINGS,
     DHCP6,

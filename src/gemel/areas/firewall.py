@@ -12,6 +12,7 @@ from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from gemel.areas.aliases import ALIASES, ranges_of, spans_of
+from gemel.areas.conntrack_helpers import wanted
 from gemel.areas.dhcp import DHCP
 from gemel.areas.dhcp6 import DHCP6
 from gemel.areas.dhcp6_kea import automatic_rules6
@@ -38,6 +39,7 @@ from gemel.rules.virtual_mac import VirtualMac, virtual_mac_text
 
 LOCKOUT_PORTS = (80, 443)
 ISAKMP = 500
+NOTHING_SPECIAL = NodeState()
 COMPILER = "2"
 """Raised whenever the same configuration compiles to something else, so that an upgraded node loads it."""
 
@@ -82,19 +84,21 @@ class VirtualMacs:
         return self.loaded
 
 
-def compile_firewall(config: Config, _node: NodeState) -> Iterable[Want]:
+def compile_firewall(config: Config, node: NodeState) -> Iterable[Want]:
     """The two rulesets of a node."""
     yield Ruleset("virtual_mac", VirtualMacs(virtual_mac_text(virtual_macs(config))))
-    yield Ruleset("filter", Filter(policy(config), _fingerprint(config)))
+    yield Ruleset("filter", Filter(policy(config, node), _fingerprint(config, node)))
 
 
-def _fingerprint(config: Config) -> str:
+def _fingerprint(config: Config, node: NodeState) -> str:
     """Of everything that the policy is made from: the models' JSON is ten times quicker to make than the policy's."""
     found = hashlib.blake2b(COMPILER.encode(), digest_size=8)
     policies = (INTERFACES, GATEWAYS, ROUTES, ALIASES, RULES, OUTBOUND_NAT, PORT_FORWARDS, VIRTUAL_IPS)
     services = (DHCP, DHCP6, DHCP_RELAY, DHCP6_RELAY, HIGH_AVAILABILITY)  # they bring rules of their own
     for name in (area.name for area in (*policies, *services)):
         found.update(config.named(name).model_dump_json(exclude={"separators"}).encode())
+    for helper in wanted(config, node):
+        found.update(helper.name.encode())
     return found.hexdigest()
 
 
@@ -110,7 +114,7 @@ def virtual_macs(config: Config) -> list[VirtualMac]:
     return found
 
 
-def policy(config: Config) -> ir.Policy:
+def policy(config: Config, node: NodeState = NOTHING_SPECIAL) -> ir.Policy:
     """The whole firewall of this node, resolved."""
     resolver = resolver_of(config)
     enabled = [i for i in config[INTERFACES].items if i.enabled]
@@ -127,6 +131,7 @@ def policy(config: Config) -> ir.Policy:
         ),
         source_nat=tuple(_outbound(config, resolver)),
         port_forwards=tuple(_forwards(config, resolver)),
+        helpers=wanted(config, node),
     )
 
 

@@ -18,13 +18,15 @@ Availability = Literal["runs on both", "follows a VIP", "local"]
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a node remembers beside its configuration, and which its wants depend on. Never synchronised.
+    """What a node is beside its configuration, and which its wants depend on. Never synchronised.
 
-    `maintenance` is persistent; `carp_disabled` is forgotten at a reboot.
+    `maintenance` is persistent; `carp_disabled` is forgotten at a reboot; `lacks` names the conntrack helpers that its
+    kernel does not have, and is looked up at each start.
     """
 
     maintenance: bool = False
     carp_disabled: bool = False
+    lacks: tuple[str, ...] = ()
 
 
 def _nothing_wrong(_config: "Config") -> Iterable[Problem]:

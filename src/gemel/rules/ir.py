@@ -144,6 +144,15 @@ class PortForward:
 
 
 @dataclass(frozen=True, slots=True)
+class Helper:
+    """A conntrack helper, by the kernel's name, for flows to `port` of `protocol` (TCP or UDP) as they come in."""
+
+    name: str
+    protocol: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
     """One device and its rules, for packets that come in through it.
 
@@ -168,7 +177,8 @@ class Policy:
 
     `addresses`: the node's own; `vips`: all its virtual addresses, whether it holds them at the moment or not.
     `carp`: there is at least one CARP VIP. `source_nat` is in order: manual mappings, then the automatic ones.
-    `log_default_deny` logs what no rule matched. `bogons` None means the built-in list.
+    `helpers` are those that the kernel has. `log_default_deny` logs what no rule matched. `bogons` None means the
+    built-in list.
     """
 
     interfaces: tuple[Interface, ...]
@@ -179,6 +189,7 @@ class Policy:
     port_sets: tuple[PortSet, ...] = ()
     source_nat: tuple[SourceNat, ...] = ()
     port_forwards: tuple[PortForward, ...] = ()
+    helpers: tuple[Helper, ...] = ()
     log_default_deny: bool = True
     log_private: bool = True
     log_bogons: bool = True

@@ -22,7 +22,7 @@ from functools import cached_property
 from gemel.rules.addresses import Family, Range, merge, merge_spans, range_text
 from gemel.rules.expressions import TCP_UDP, address_list, alias_name, identifier, number_list, port_set_name, quoted
 from gemel.rules.grouping import Contents, readable_contents
-from gemel.rules.ir import CARP, LOG_GROUP, Interface, Policy, Rule
+from gemel.rules.ir import CARP, LOG_GROUP, TCP, UDP, Interface, Policy, Rule
 from gemel.rules.layout import lay_out
 from gemel.rules.nat import translate
 from gemel.rules.ranks import Ranks
@@ -154,6 +154,7 @@ def _frame(table: Table, policy: Policy) -> None:
             table.chains[f"untracked_{hook}"] = Chain(head, (f"meta l4proto {CARP} notrack",))
         guard = [f'{ip} saddr @own{family} counter drop comment "own CARP"' for ip, family in (("ip", 4), ("ip6", 6))]
         table.chains["carp_in"] = Chain("", (*guard, 'counter accept comment "CARP"'))
+    _helpers(table, policy)
     table.chains["input"] = Chain("type filter hook input priority filter; policy drop;",
                                   ('iifname "lo" accept', KNOWN_FLOWS, "goto inbound"))
     table.chains["forward"] = Chain("type filter hook forward priority filter; policy drop;",
@@ -163,6 +164,19 @@ def _frame(table: Table, policy: Policy) -> None:
     table.chains["rejected"] = Chain("", REJECT_RULES)
     table.chains["default_deny"] = Chain("", (blocking("default", policy.log_default_deny),))
     table.chains["out_of_state"] = Chain("", (blocking("out of state", policy.log_default_deny),))
+
+
+def _helpers(table: Table, policy: Policy) -> None:
+    """Before translation: what a helper adds to a state has to be there when NAT is set up."""
+    words = {TCP: "tcp", UDP: "udp"}
+    for helper in policy.helpers:
+        kind = f"type {quoted(helper.name)} protocol {words[helper.protocol]};"
+        table.collections[f"helper_{helper.name}"] = Collection("ct helper", kind, {})
+    if policy.helpers:
+        table.chains["helpers"] = Chain(
+            "type filter hook prerouting priority mangle; policy accept;",
+            tuple(f'ct state new {words[h.protocol]} dport {h.port} ct helper set "helper_{h.name}"'
+                  for h in policy.helpers))  # fmt: skip
 
 
 def _inbound(policy: Policy) -> Iterator[str]:

@@ -12,9 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set or map. `elements` is key -> what follows the key, such as ` counter comment "a1" : accept`."""
+    """A named set or map, or a helper, which has no elements. `elements` is key -> what follows the key, such as
+    ` counter comment "a1" : accept`."""
 
-    kind: str  # set, map
+    kind: str  # set, map, ct helper
     head: str  # "type ipv4_addr : verdict; flags interval;"
     elements: dict[str, str]
 

@@ -56,6 +56,7 @@ PLACES = {
     "admin": "/system/users",
     "api_keys": "/system/api-keys",
     "admin_access": "/system/advanced/admin-access",
+    "conntrack_helpers": "/system/advanced/firewall",
     "notifications": "/system/advanced/notifications",
     "dhcp": "/services/dhcp",
     "dhcp_mappings": "/services/dhcp-mappings",
@@ -120,7 +121,11 @@ MENUS = (
 )
 
 _USERS = (("Users", PLACES["users"]), ("API Keys", PLACES["api_keys"]))
-_ADVANCED = (("Admin Access", PLACES["admin_access"]), ("Notifications", PLACES["notifications"]))
+_ADVANCED = (
+    ("Admin Access", PLACES["admin_access"]),
+    ("Firewall & NAT", PLACES["conntrack_helpers"]),
+    ("Notifications", PLACES["notifications"]),
+)
 
 _DHCP = (("DHCP Server", PLACES["dhcp"]), ("Static Mappings", PLACES["dhcp_mappings"]))
 _DHCP6 = (("DHCPv6 Server", PLACES["dhcp6"]), ("Static Mappings", PLACES["dhcp6_mappings"]))
@@ -141,6 +146,7 @@ TABS = {
     "users": _USERS,
     "api_keys": _USERS,
     "admin_access": _ADVANCED,
+    "conntrack_helpers": _ADVANCED,
     "notifications": _ADVANCED,
     "port_forwards": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
     "outbound_nat": (("Port Forward", PLACES["port_forwards"]), ("Outbound", PLACES["outbound_nat"])),
@@ -176,6 +182,7 @@ TITLES = {
     "dhcp_mappings": ("Services", "DHCP Server", "Static Mappings"),
     "api_keys": ("System", "User Manager", "API Keys"),
     "admin_access": ("System", "Advanced", "Admin Access"),
+    "conntrack_helpers": ("System", "Advanced", "Firewall & NAT"),
     "notifications": ("System", "Advanced", "Notifications"),
 }
 """What stands above an area's page: the way to it."""

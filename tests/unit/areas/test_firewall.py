@@ -2,6 +2,7 @@
 
 import pytest
 
+from gemel.areas.conntrack_helpers import lacking
 from gemel.areas.every import SCHEMA
 from gemel.areas.firewall import automatic_sources, policy
 from gemel.core.area import NodeState
@@ -151,6 +152,26 @@ def test_the_ruleset_changes_only_with_what_it_is_made_of() -> None:
 
     assert prints(config) == prints(changed(config, "system", hostname="fw9"))
     assert prints(config) != prints(changed(config, "rules", "set", "https", log=True))
+
+
+def test_helpers_are_off_until_asked_for_and_left_out_with_a_word_where_the_kernel_has_none() -> None:
+    def loaded(config: Config, node: NodeState) -> str:
+        return next(w.program.text() for w in SCHEMA.compile(config, node) if w.key == ("ruleset", "filter"))  # type: ignore[union-attr]
+
+    def fingerprint(config: Config, node: NodeState) -> str:
+        wants = SCHEMA.compile(config, node)
+        return next(w.program.fingerprint for w in wants if w.key == ("ruleset", "filter"))  # type: ignore[union-attr]
+
+    here, without = NodeState(), NodeState(lacks=("sip",))
+    assert "helper" not in loaded(primary(), here) and list(lacking(primary(), without)) == []
+    config = changed(primary(), "conntrack_helpers", ftp=True, sip=True)
+    assert 'ct state new tcp dport 21 ct helper set "helper_ftp"' in loaded(config, here)
+    assert 'ct state new udp dport 5060 ct helper set "helper_sip"' in loaded(config, here)
+    assert "tftp" not in loaded(config, here) and list(lacking(config, here)) == []
+    assert "helper_ftp" in loaded(config, without) and "sip" not in loaded(config, without)
+    assert [(p.path, p.level) for p in lacking(config, without)] == [("conntrack_helpers.sip", "warning")]
+    prints = {fingerprint(c, n) for c in (primary(), config) for n in (here, without)}
+    assert len(prints) == 3  # what the kernel lacks matters to whoever asks for it
 
 
 def test_the_policy_is_of_values_alone() -> None:

@@ -69,7 +69,7 @@ def test_plain_aliases_stay_and_stacked_ones_go_along() -> None:
 def test_only_ticked_boxes_go() -> None:
     assert set(outgoing(SCHEMA, primary(), ["rules"])) == {"rules"}
     assert set(outgoing(SCHEMA, primary(), ["static_routes"])) == {"gateways", "static_routes"}
-    assert set(outgoing(SCHEMA, primary(), ["nat"])) == {"outbound_nat", "port_forwards"}
+    assert set(outgoing(SCHEMA, primary(), ["nat"])) == {"outbound_nat", "port_forwards", "conntrack_helpers"}
     assert outgoing(SCHEMA, primary(), []) == {}
 
 

@@ -24,12 +24,19 @@ class Node:
     folder: Path
     machine: FakeMachine = field(default_factory=FakeMachine)
     changes: list[tuple[Config, Config]] = field(default_factory=list)
+    lacks: tuple[str, ...] = ()  # helpers that the kernel does not have
 
     def start(self) -> Desk:
         disk = FatedDisk(self.machine.fate)
         self.transaction = Transaction(self.machine, self.folder / "run" / "have.json", disk)
         store = Store(self.folder / "config", SCHEMA, disk)
-        desk = Desk(SCHEMA, store, self.transaction, lambda before, after: self.changes.append((before, after)))
+        desk = Desk(
+            SCHEMA,
+            store,
+            self.transaction,
+            lambda before, after: self.changes.append((before, after)),
+            lacks=lambda: self.lacks,
+        )
         desk.start()
         return desk
 

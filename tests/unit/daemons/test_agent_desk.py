@@ -291,3 +291,20 @@ def test_a_secondary_starts_from_nothing_like_anybody(tmp_path: Path) -> None:
     desk.replace(node(2), ANN, "first boot")
 
     assert there.has(desk) and there.restarted().config == node(2)
+
+
+def test_a_helper_that_this_kernel_does_not_have_is_saved_with_a_warning_and_said_once(tmp_path: Path) -> None:
+    there, _ = configured(tmp_path)
+    there.lacks = ("sip",)
+    desk = there.restarted()
+
+    saved = save(desk, "conntrack_helpers", ftp=True, sip=True)
+
+    assert saved.revision == 2 and desk.config.named("conntrack_helpers").sip  # type: ignore[attr-defined]
+    [warning] = saved.warnings
+    assert warning.path == "conntrack_helpers.sip" and "no SIP helper" in warning.text
+    assert save(desk, "conntrack_helpers", tftp=True).warnings == ()
+    assert desk.node.lacks == ("sip",)
+    desk.set_node(NodeState(maintenance=True, lacks=("sip",)))
+    there.lacks = ()  # another kernel
+    assert there.restarted().node == NodeState(maintenance=True)

@@ -10,6 +10,7 @@ from gemel.rules.ir import (
     Action,
     Addresses,
     Alias,
+    Helper,
     Interface,
     Match,
     Policy,
@@ -78,6 +79,9 @@ def rules(draw: st.DrawFn, name: str, most: int = 60) -> tuple[Rule, ...]:
     return tuple(Rule(f"{name}{i}", match, action) for i, (match, action) in enumerate(asked))
 
 
+HELPERS = (Helper("ftp", 6, 21), Helper("sip", 17, 5060))
+
+
 @st.composite
 def policies(draw: st.DrawFn, most: int = 60) -> Policy:
     wan = Interface("wan", "wan", draw(rules("w", most)), block_private=draw(st.booleans()),
@@ -87,6 +91,7 @@ def policies(draw: st.DrawFn, most: int = 60) -> Policy:
         (wan, lan), addresses=(parse_range("192.168.1.2"), parse_range("203.0.113.2")),
         vips=(parse_range("192.168.1.1"), parse_range("203.0.113.1"), V6[5]), carp=draw(st.booleans()), aliases=ALIASES,
         port_sets=PORT_SETS, source_nat=tuple(draw(source_nat())), port_forwards=tuple(draw(forwards())),
+        helpers=tuple(draw(st.sets(st.sampled_from(HELPERS)))),
     )  # fmt: skip
 
 

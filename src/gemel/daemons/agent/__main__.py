@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gemel.areas.conntrack_helpers import HELPERS
 from gemel.areas.every import SCHEMA
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
@@ -37,6 +38,7 @@ from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.logs import log_to_stderr
 from gemel.daemons.readiness import notify
 from gemel.effects.ear import Ear
+from gemel.effects.helpers import lacking_helpers
 from gemel.effects.keys import KeyPair, make_keys
 from gemel.effects.machine import Failed, Machine
 from gemel.effects.store import Store
@@ -95,7 +97,8 @@ def main() -> None:
     def witnessed(before: Config, after: Config) -> Iterable[Problem]:
         return clashes(before, after, overheard(after, ear)) if _vips_changed(before, after) else ()
 
-    desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed, witnessed)
+    desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed, witnessed,
+                lambda: lacking_helpers(HELPERS))  # fmt: skip
     desk.start()
     ear.listen_on(_devices(desk.config))
     ear.start()

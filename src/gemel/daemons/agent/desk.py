@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gemel.areas.conntrack_helpers import lacking
 from gemel.areas.system import SYSTEM
 from gemel.core.area import NodeState
 from gemel.core.config import Config, Schema
@@ -49,6 +50,7 @@ class Desk:
 
     `changed(before, after)` is called after each new revision; it must not take long. `witnessed(before, after)` says
     what an edit brings that does not go together with what this node sees around it, which no check can know.
+    `lacks()` names the conntrack helpers that this kernel does not have.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Desk:
         transaction: Transaction,
         changed: Callable[[Config, Config], None],
         witnessed: Callable[[Config, Config], Iterable[Problem]] = lambda before, after: (),
+        lacks: Callable[[], tuple[str, ...]] = lambda: (),
     ) -> None:
         self.schema = schema
         self._store = store
         self._transaction = transaction
         self._changed = changed
         self._witnessed = witnessed
+        self._lacks = lacks
         self._lock = threading.RLock()
         self._pending = Pending()
         self.number = 0
@@ -75,7 +79,7 @@ class Desk:
     def start(self) -> None:
         """Read what is stored and bring the machine to it. A machine that was never configured is left alone."""
         with self._lock:
-            self.node = self._store.node_state()
+            self.node = replace(self._store.node_state(), lacks=self._lacks())
             running = self._store.running()
             if running is not None:
                 self.number, self.config = running.number, running.config
@@ -108,6 +112,8 @@ class Desk:
             seen = list(self._witnessed(before, candidate))
             if errors(seen):
                 raise Invalid(seen)
+            known = set(lacking(before, self.node))
+            lacks = [problem for problem in lacking(candidate, self.node) if problem not in known]
             if apply or (edits and all(self._at_save(e) for e in edits)):
                 running, _ = self._edited(self.config, [_named(e, i) for e, i in zip(edits, items, strict=True)])
                 try:
@@ -115,11 +121,11 @@ class Desk:
                 except Invalid as error:
                     raise Invalid(needed(self.schema, before, edits, error.problems)) from None
                 self._keep(self._saving(candidate, before, origin).rebased(self.config))
-                result = Saved(items, made.warnings, made.revision)
+                result = Saved(items, (*made.warnings, *lacks), made.revision)
             else:
                 warnings = self._new_problems(before, candidate, edits)
                 self._keep(self._saving(candidate, before, origin))
-                result = Saved(items, tuple(warnings), 0)
+                result = Saved(items, (*warnings, *lacks), 0)
         return result
 
     def apply(self, areas: Iterable[str], origin: Origin, message: str = "") -> Made:

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from gemel.areas.conntrack_helpers import lacking
 from gemel.areas.high_availability import HIGH_AVAILABILITY, boxes
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM, web_address
@@ -77,7 +78,8 @@ class Reporter:
         """The whole status as JSON values: this node, its gateways, its peer, and whether it is safe to fail over."""
         config = self._desk.config
         if self._checked[0] is not config:  # thousands of rules are not checked again for each look
-            self._checked = config, tuple(self._desk.schema.check(config))
+            lacks = lacking(config, self._desk.node)
+            self._checked = config, (*self._desk.schema.check(config), *lacks)
         mine = _gathered(self._desk, *self._parts, carp, flows, self._checked[1], self._dhcp)
         mine["gateways"] = encode(gateway_rows(self._gateways.sources(), time.time()))
         sight = None
