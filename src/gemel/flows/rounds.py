@@ -18,7 +18,7 @@ from gemel.flows.wire import NOTHING, PART, BulkEnd, BulkPart, BulkStart, Digest
 ANNOUNCE = 55.0  # s between announcements of live states; a lease is 180 s
 COMPARE = 5.0  # s between comparisons, and more for a table that takes long to list:
 LISTING_SHARE = 0.01  # of one processor may go into listings for comparisons
-TYPICAL = 4e-6  # s that it takes for each state, on both sides at once
+TYPICAL = 6e-6  # s of work that it is for each state, on the side that has more of it
 SOON = 0.2  # s until a comparison is tried again for which there was no time
 LONGEST_PAUSE = 300.0  # s between comparisons, when repairs do not help
 MOST_BUCKETS = 1 << 14  # told again at once; more differences than that take a bulk

@@ -312,7 +312,7 @@ def test_a_big_table_earns_its_first_comparison_by_a_longer_rest():
     pair = joined()
     pair.a.table.new(flow(1))
     pair.settle(4)
-    pair.a.sender.table_size = 100_000  # as the kernel counts them: 0.4 s of work, which a hundredth makes 40 s
+    pair.a.sender.table_size = 100_000  # as the kernel counts them: 0.6 s of work, which a hundredth makes 60 s
     pair.now += 2 * COMPARE
     pair.settle()
     assert pair.a.sender.rounds.compared is None
@@ -320,11 +320,11 @@ def test_a_big_table_earns_its_first_comparison_by_a_longer_rest():
     pair.settle()
     first = pair.a.sender.rounds.compared
     assert first.equal
-    for _ in range(7):
+    for _ in range(10):
         pair.now += COMPARE
         pair.settle()
     assert pair.a.sender.rounds.compared is first
-    pair.now += COMPARE
+    pair.now += 2 * COMPARE
     pair.settle()
     assert pair.a.sender.rounds.compared.equal and pair.a.sender.rounds.compared is not first
 
