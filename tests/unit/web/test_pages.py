@@ -189,6 +189,19 @@ def test_a_virtual_ip_has_the_next_free_vhid_and_keeps_its_password(there: tuple
     assert (vip.password, vip.description) == ("one", "renamed")
 
 
+def test_what_is_wrong_with_the_form_does_not_hide_what_is_wrong_with_a_field(there: tuple[Agent, Browser]) -> None:
+    browser = there[1]
+    place = "/system/high-availability"
+    browser.get(place)
+    page = browser.post(place, peer_ip="172.16.1", filter_host_id="xyz", password="one", password__again="two")
+    assert "the two entries differ" in page.wrong("password")
+    assert "172.16.1" in page.wrong("peer_ip") and page.wrong("filter_host_id")
+    page = browser.post(NEW_RULE, **rule(source="network", action="maybe"))
+    assert "enter an address" in page.wrong("source") and page.wrong("action")
+    page = browser.post(NEW_RULE, **rule(source="network", destination="address", **{"destination-text": "nobody"}))
+    assert "enter an address" in page.wrong("source") and not page.wrong("destination"), "the agent knows all names"
+
+
 def test_the_outbound_mode_is_applied_at_save_and_nothing_else_with_it(there: tuple[Agent, Browser]) -> None:
     agent, browser = there
     browser.post(NEW_RULE, **rule(description="waits"))

@@ -14,6 +14,7 @@ from gemel.core.model import Item
 from gemel.web.form import NEVER, NOTHING_WRONG, Field, Wrong, beside, defaults, fields_of, read, without_ports
 from gemel.web.listing import looked, shelf
 from gemel.web.menu import TABS, place, title
+from gemel.web.pages.asking import in_all
 from gemel.web.pages.asking import refused as refused
 from gemel.web.pages.asking import said as said
 from gemel.web.pages.separators import SeparatorPages
@@ -184,6 +185,8 @@ class AreaPages:
         values, wrong = read(fields.values(), visit.form, editing=found is not None)
         etag = visit.form.get("etag")
         if wrong:
+            assert self.item is not None
+            wrong = in_all(wrong, self.item, self.meant(visit, values), fields)
             return self._form(visit, key, fields, values, etag, beside(wrong, self.area.name, fields))
         meant = self.meant(visit, values)
         try:
@@ -240,6 +243,7 @@ class AreaPages:
         values, wrong = read(fields.values(), visit.form, editing=True)
         etag = visit.form.get("etag")
         if wrong:
+            wrong = in_all(wrong, self.area.model, values, fields)
             return self._settings(visit, fields, values, etag, back, beside(wrong, self.area.name, fields))
         try:
             changed = visit.ask(Change((EditOrder(self.area.name, "set", "", values, etag=etag),)))
