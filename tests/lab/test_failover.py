@@ -86,7 +86,7 @@ def test_the_connection_lives_through_power_cuts_and_the_primarys_return(cluster
 
 def test_active_ftp_opens_data_connections_through_whichever_node_is_master(cluster: Lab) -> None:
     """One control connection throughout; a port announced on the node before, opened on the one after, and so back."""
-    typed(cluster, "fw1", "gemel helpers set --ftp --sip")
+    typed(cluster, "fw1", "gemel helpers set --ftp --sip --tftp")
     wait_for_push(cluster)
     wait_for_roles(cluster, "fw1")
     lan, wan = f"{cluster.name}-lan", f"{cluster.name}-wan"
@@ -115,8 +115,8 @@ def test_active_ftp_opens_data_connections_through_whichever_node_is_master(clus
             assert data_arrives(wan, where, second)
 
 
-def test_the_voice_of_a_sip_call_comes_in_through_the_other_node(cluster: Lab) -> None:
-    """The call is announced on the node before; what the other side says comes in first on the one after."""
+def test_the_voice_of_a_sip_call_and_a_tftp_answer_come_in_through_the_other_node(cluster: Lab) -> None:
+    """Both are announced on the node before; what the other side says comes in first on the one after."""
     wait_for_roles(cluster, "fw1")
     lan, wan = f"{cluster.name}-lan", f"{cluster.name}-wan"
     with (
@@ -124,24 +124,32 @@ def test_the_voice_of_a_sip_call_comes_in_through_the_other_node(cluster: Lab) -
         datagrams(lan, 5060) as phone,
         datagrams(lan, 40_000) as ear,
         datagrams(wan, 30_000) as voice,
+        datagrams(wan, 69) as files,
+        datagrams(lan, 41_000) as loader,
+        datagrams(wan, 31_000) as transfer,
     ):
+        loader.sendto(b"\x00\x01pxelinux.0\x00octet\x00", (WAN_SERVER, 69))
+        _, reader = files.recvfrom(2000)
         phone.sendto(INVITE, (WAN_SERVER, 5060))
         heard, address = server.recvfrom(2000)
         assert address[0] == WAN_VIP and b"192.168.1.50" not in heard
         where = re.search(rb"m=audio (\d+)", heard)
         assert where
         cluster.wait(lambda: "sip" in cluster.exec("fw2", "conntrack", "-L", "expect"), "fw2 to expect the voice")
+        cluster.wait(lambda: "tftp" in cluster.exec("fw2", "conntrack", "-L", "expect"), "fw2 to expect the file")
         typed(cluster, "fw1", "gemel carp maintenance on")
         wait_for_roles(cluster, "fw2")
         voice.sendto(b"hello?", (WAN_VIP, int(where[1])))
         assert ear.recv(100) == b"hello?"
+        transfer.sendto(b"\x00\x03\x00\x01boot", reader)
+        assert loader.recvfrom(100) == (b"\x00\x03\x00\x01boot", (WAN_SERVER, 31_000))
         kept = [line for line in heard.split(b"\r\n") if line.startswith((b"Via", b"From", b"To", b"Call-ID", b"CSeq"))]
         server.sendto(b"\r\n".join((b"SIP/2.0 180 Ringing", *kept, b"Content-Length: 0", b"", b"")), address)
         ringing = phone.recv(2000)
         assert ringing.startswith(b"SIP/2.0 180") and b"192.168.1.50:5060" in ringing
     typed(cluster, "fw1", "gemel carp maintenance off")
     wait_for_roles(cluster, "fw1")
-    typed(cluster, "fw1", "gemel helpers set --no-ftp --no-sip")
+    typed(cluster, "fw1", "gemel helpers set --no-ftp --no-sip --no-tftp")
     wait_for_push(cluster)
     assert "helper" not in cluster.exec("fw2", "nft", "list", "table", "inet", "gemel")
 

@@ -183,7 +183,10 @@ class Detector:
         return self.last_beat - self._steady_since >= ARMED_AFTER
 
     def excuse(self, now: float) -> None:
-        """This node was not listening: what is silence begins now."""
+        """This node was not listening: what is silence begins now. Before the first beat there is none to excuse, and
+        that beat must still be seen to follow nothing, since what is steady counts from there."""
+        if self.last_beat == -NEVER:
+            return
         self.last_beat = max(self.last_beat, now)
         if self.phase is Phase.SUSPECTING:
             self.phase = Phase.ARMED

@@ -106,6 +106,13 @@ def test_it_is_not_armed_before_a_second_of_beats():
     assert detector.deadline() == float("inf")
 
 
+def test_a_node_that_was_late_before_the_first_beat_is_armed_all_the_same():
+    detector = Detector(0.02, 3)
+    detector.excuse(10.0)
+    beats(detector, 10.0, 1.2)
+    assert detector.phase is Phase.ARMED
+
+
 def test_a_gap_begins_the_second_anew():
     detector = Detector(0.02, 3)
     now = beats(detector, 10.0, 0.9)

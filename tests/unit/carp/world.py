@@ -214,7 +214,7 @@ class World:
                     if host.node.deadline() <= self.now:
                         host.tell(TimePassed())
             self.watch()
-            if self.now >= end and due >= end and not self._later:
+            if self.now >= end and due >= end and not (self._later and self._later[0][0] <= end):
                 break
         self.now = end
 
