@@ -129,9 +129,8 @@ class Machine:
         happening = self._meaning(advert)
         self._hearing = received.family
         tied = self.state is State.MASTER and advert.interval == self.interval
-        self._longer = self._chance.uniform(0, self.interval) if tied else 0.0
         if tied:
-            self._tied_at = now
+            self._tied_at, self._longer = now, self._chance.uniform(0, self.interval)
         after, _ = TABLE.get((self.state, happening), (self.state, ()))
         actions = self.happen(happening, now, "" if after is self.state else self._why(received))
         self._hearing = None
@@ -224,8 +223,8 @@ class Machine:
         """Each family is awaited; during a change any advert will do, since the peer may have other families."""
         changing = bool(self.speech.former(now))
         families = (0,) if changing else self.speech.families
-        at = now + self.master_down + self._longer
-        self._longer = 0.0
+        # Not for one advert only: an equal that speaks for both families has sent two before it yielded as well.
+        at = now + self.master_down + (self._longer if self.is_tied(now) else 0.0)
         if len(families) == 1:  # nearly always, and for every advert
             self._down_at = {families[0]: at}
             return []
