@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gemel.carp.settings import Settings
 
@@ -26,8 +26,7 @@ class Started:
     """The daemon is up; the state of every link has been told or will be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """An IPv4 or IPv6 packet of protocol 112 arrived on `device`; `packet` begins with its IP header."""
 
     device: str

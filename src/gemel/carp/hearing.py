@@ -36,7 +36,7 @@ class Hearing:
     def take(self, event: Heard, now: float) -> tuple[Machine, Received] | None:
         """The advert, and whose it is; None if it does not count."""
         received = read_packet(event.packet, self._far.get(event.device, ()))
-        if isinstance(received, Fault):
+        if not isinstance(received, Received):
             self._ledger.counters[received] += 1
             return None
         machine = self._machines.get((event.device, received.advert.vhid))

@@ -56,7 +56,7 @@ class Machine:
         self._longer = 0.0
         self._tied_at = -NEVER
         self._down_at: dict[int, float] = {}
-        self._hearing: int | None = None
+        self._hearing: wire.Received | None = None
         self._advert_at = self._announce_at = self._release_at = NEVER
         self._rose_at = self._reasserted_at = -NEVER
         self._steps: dict[Step, Callable[[float], list[Action]]] = {
@@ -81,19 +81,11 @@ class Machine:
         """The skew that is sent: with demotion, at most 240."""
         self.interval = base + (skew if base else max(skew, 1)) / 256
         """Seconds between two adverts of mine; what elections compare."""
-
-    @property
-    def patience(self) -> float:
-        """A peer whose interval is longer than this will be timed out anyway."""
-        if not self.config.advbase:
-            return self.master_down
-        return 3 * self.config.advbase + self.effective_skew / 256
-
-    @property
-    def master_down(self) -> float:
+        own = self.config.advskew
+        self.master_down = 3 * base + own / 256 if base else 3 * max(own, 1) / 256
         """Seconds without an advert after which a backup takes over. Demotion does not lengthen it."""
-        base, skew = self.config.advbase, self.config.advskew
-        return 3 * base + skew / 256 if base else 3 * max(skew, 1) / 256
+        self.patience = 3 * base + skew / 256 if base else self.master_down
+        """A peer whose interval is longer than this will be timed out anyway."""
 
     @property
     def holds(self) -> bool:
@@ -113,8 +105,7 @@ class Machine:
 
     def deadline(self) -> float:
         """When `pass_time` is due; infinity if never."""
-        down_at = min(self._down_at.values()) if self._down_at else NEVER
-        return min(down_at, self._advert_at, self._announce_at, self._release_at)
+        return min(self._advert_at, self._announce_at, self._release_at, *self._down_at.values())
 
     # -------------------------------------------------------------------------------------------------- happenings
 
@@ -127,12 +118,11 @@ class Machine:
             return []
         self.master = source
         happening = self._meaning(advert)
-        self._hearing = received.family
+        self._hearing = received
         tied = self.state is State.MASTER and advert.interval == self.interval
         if tied:
             self._tied_at, self._longer = now, self._chance.uniform(0, self.interval)
-        after, _ = TABLE.get((self.state, happening), (self.state, ()))
-        actions = self.happen(happening, now, "" if after is self.state else self._why(received))
+        actions = self.happen(happening, now)
         self._hearing = None
         return actions
 
@@ -163,10 +153,9 @@ class Machine:
         after, steps = row
         actions: list[Action] = []
         if after is not self.state:
-            actions.append(
-                Report(self.config.interface, self.config.vhid, self.state, after, why or str(happening))
-            )
-            self.state, self.since, self.reason = after, now, why or str(happening)
+            why = why or (self._why(self._hearing) if self._hearing else str(happening))
+            actions.append(Report(self.config.interface, self.config.vhid, self.state, after, why))
+            self.state, self.since, self.reason = after, now, why
             self._advert_at = self._announce_at = NEVER
             self._down_at = {}
         for step in steps:
@@ -228,8 +217,9 @@ class Machine:
         if len(families) == 1:  # nearly always, and for every advert
             self._down_at = {families[0]: at}
             return []
-        goes_on = self._hearing in self._down_at and set(families) == self._down_at.keys()
-        for family in (self._hearing,) if goes_on and self._hearing is not None else families:
+        heard = self._hearing.family if self._hearing else 0
+        goes_on = heard in self._down_at and set(families) == self._down_at.keys()
+        for family in (heard,) if goes_on else families:
             self._down_at[family] = at
         self._down_at = {family: due for family, due in self._down_at.items() if family in families}
         return []

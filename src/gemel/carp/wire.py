@@ -32,6 +32,7 @@ BOW_OUT = 255  # advbase and advskew of the last advert before leaving
 _MULTICAST_MAC, _MULTICAST_MAC6 = bytes.fromhex("01005e000012"), bytes.fromhex("333300000012")
 _GROUP, _GROUP6 = IPv4Address(GROUP).packed, IPv6Address(GROUP6).packed
 _HEAD = struct.Struct("!BBBBBBHQ20s")
+_TOLD = struct.Struct("!BBBxxBxxQ20s")  # the same, and of it what a receiver uses
 _IP = struct.Struct("!BBHHHBBH4s4s")
 _IP6 = struct.Struct("!IHBB16s16s")
 
@@ -127,7 +128,7 @@ def decode(message: bytes) -> Advert | Fault:
     """Read the bytes after the IP header; what follows the 36th is ignored, as by every other implementation."""
     if len(message) < LENGTH:
         return Fault.TOO_SHORT
-    kind, vhid, advskew, _, _, advbase, _, counter, digest = _HEAD.unpack_from(message)
+    kind, vhid, advskew, advbase, counter, digest = _TOLD.unpack_from(message)
     if kind != 0x21:
         return Fault.VERSION
     if checksum(message[:LENGTH]):
@@ -141,14 +142,15 @@ def read_packet(packet: bytes, far: Container[int] = ()) -> Received | Fault:
     """
     if len(packet) < 20:
         return Fault.TOO_SHORT
-    if packet[0] >> 4 == 6:
+    first = packet[0]
+    if first >> 4 == 6:
         start, end, hops = 40, 40 + int.from_bytes(packet[4:6], "big"), packet[7]
     else:
-        start, end, hops = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big"), packet[8]
+        start, end, hops = (first & 15) * 4, packet[2] << 8 | packet[3], packet[8]
     if hops != TTL and not far:
         return Fault.TTL
     advert = decode(packet[start:end])
-    if isinstance(advert, Fault):
+    if not isinstance(advert, Advert):
         return advert
     if hops != TTL and advert.vhid not in far:
         return Fault.TTL
