@@ -3,6 +3,7 @@
 `Node.handle(event, now)` answers each event with actions, in the order in which they must be started.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -27,10 +28,10 @@ class Started:
 
 
 class Heard(NamedTuple):
-    """An IPv4 or IPv6 packet of protocol 112 arrived on `device`; `packet` begins with its IP header."""
+    """IPv4 or IPv6 packets of protocol 112 arrived on `device`, in this order; each begins with its IP header."""
 
     device: str
-    packet: bytes
+    packets: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)

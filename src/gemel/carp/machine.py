@@ -57,6 +57,7 @@ class Machine:
         self._tied_at = -NEVER
         self._down_at: dict[int, float] = {}
         self._hearing: wire.Received | None = None
+        self._awaited: dict[int, wire.Received] = {}
         self._advert_at = self._announce_at = self._release_at = NEVER
         self._rose_at = self._reasserted_at = -NEVER
         self._steps: dict[Step, Callable[[float], list[Action]]] = {
@@ -86,6 +87,7 @@ class Machine:
         """Seconds without an advert after which a backup takes over. Demotion does not lengthen it."""
         self.patience = 3 * base + skew / 256 if base else self.master_down
         """A peer whose interval is longer than this will be timed out anyway."""
+        self._awaited = {}
 
     @property
     def holds(self) -> bool:
@@ -124,7 +126,19 @@ class Machine:
             self._tied_at, self._longer = now, self._chance.uniform(0, self.interval)
         actions = self.happen(happening, now)
         self._hearing = None
+        if self.state is State.BACKUP and happening is Happening.PEER_LEADS and received.family in self._down_at:
+            self._awaited[received.family] = received
         return actions
+
+    def waits_for(self, received: wire.Received, family: int) -> bool:
+        """Whether this node is backup, and this is what the master said last time in that family."""
+        return self._awaited.get(family) is received
+
+    def hear_again(self, received: wire.Received, family: int, now: float) -> float:
+        """What `hear` comes to if this node `waits_for` it; returns when the master-down time is over."""
+        self.master = received.source
+        self._down_at[family] = at = now + self.master_down
+        return at
 
     def _why(self, received: wire.Received) -> str:
         advert, source = received
@@ -158,6 +172,7 @@ class Machine:
             self.state, self.since, self.reason = after, now, why
             self._advert_at = self._announce_at = NEVER
             self._down_at = {}
+            self._awaited = {}
         for step in steps:
             actions += self._steps[step](now)
         return actions

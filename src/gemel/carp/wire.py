@@ -96,8 +96,11 @@ class Seal:
 
     def digest(self, counter: int) -> bytes:
         """The 20 bytes that go with `counter`."""
+        return self._digest(counter.to_bytes(8, "big"))
+
+    def _digest(self, counter: bytes) -> bytes:
         inner = self._inner.copy()
-        inner.update(counter.to_bytes(8, "big"))
+        inner.update(counter)
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
@@ -105,6 +108,11 @@ class Seal:
     def fits(self, advert: Advert) -> bool:
         """Whether the sender knows the password and has the same addresses. Takes the same time either way."""
         return hmac.compare_digest(self.digest(advert.counter), advert.digest)
+
+    def closes(self, packet: bytes) -> bool:
+        """The same of a packet that ends with its advert, and whether that came through whole; of this VHID it is."""
+        whole = int.from_bytes(packet[-LENGTH:], "big") % 0xFFFF == 0  # see `checksum`; the first byte is not 0
+        return whole and hmac.compare_digest(self._digest(packet[-28:-20]), packet[-20:])
 
 
 def sealed(vhid: int, addresses: Iterable[bytes]) -> bytes:
@@ -155,6 +163,13 @@ def read_packet(packet: bytes, far: Container[int] = ()) -> Received | Fault:
     if hops != TTL and advert.vhid not in far:
         return Fault.TTL
     return Received(advert, source_of(packet))
+
+
+def ends_with_advert(packet: bytes) -> bool:
+    """Whether this packet, which has an advert, has its plain IP header before it and nothing behind."""
+    if packet[0] >> 4 == 6:
+        return len(packet) == 40 + LENGTH
+    return len(packet) == 20 + LENGTH and packet[0] == 0x45
 
 
 def source_of(packet: bytes) -> str:

@@ -78,7 +78,8 @@ class Ports:
         self._devices[device] = Opened(index, carp, neighbours)
 
         def heard() -> Iterable[Event]:
-            return [Heard(device, packet) for packet in carp.receive_all(self._slots)]
+            packets = carp.receive_all(self._slots)
+            return (Heard(device, packets),) if packets else ()
 
         def overheard() -> Iterable[Event]:
             return (NeighbourHeard(device, frame) for frame in _waiting(neighbours.receive))
