@@ -85,6 +85,7 @@ class Machine:
         own = self.config.advskew
         self.master_down = 3 * base + own / 256 if base else 3 * max(own, 1) / 256
         """Seconds without an advert after which a backup takes over. Demotion does not lengthen it."""
+        self._silence = self.master_down
         self.patience = 3 * base + skew / 256 if base else self.master_down
         """A peer whose interval is longer than this will be timed out anyway."""
         self._awaited = {}
@@ -126,7 +127,8 @@ class Machine:
             self._tied_at, self._longer = now, self._chance.uniform(0, self.interval)
         actions = self.happen(happening, now)
         self._hearing = None
-        if self.state is State.BACKUP and happening is Happening.PEER_LEADS and received.family in self._down_at:
+        awaited = happening is Happening.PEER_LEADS and received.family in self._down_at
+        if self.state is State.BACKUP and awaited and not self.is_tied(now):
             self._awaited[received.family] = received
         return actions
 
@@ -137,7 +139,7 @@ class Machine:
     def hear_again(self, received: wire.Received, family: int, now: float) -> float:
         """What `hear` comes to if this node `waits_for` it; returns when the master-down time is over."""
         self.master = received.source
-        self._down_at[family] = at = now + self.master_down
+        self._down_at[family] = at = now + self._silence
         return at
 
     def _why(self, received: wire.Received) -> str:
@@ -185,7 +187,7 @@ class Machine:
         over = [family for family, at in self._down_at.items() if now >= at]
         if over:
             what = f"IPv{over[0]} advert" if len(self._down_at) > len(over) else "advert"
-            actions += self.happen(Happening.SILENCE, now, f"no {what} for {self.master_down:.2f} s")
+            actions += self.happen(Happening.SILENCE, now, f"no {what} for {self._silence:.2f} s")
         if now + min(TOGETHER, self.interval / 16) >= self._advert_at:
             actions += self.happen(Happening.ADVERT_DUE, now)
         if now >= self._announce_at:
@@ -227,8 +229,9 @@ class Machine:
         """Each family is awaited; during a change any advert will do, since the peer may have other families."""
         changing = bool(self.speech.former(now))
         families = (0,) if changing else self.speech.families
+        self._silence = self._bearable()
         # Not for one advert only: an equal that speaks for both families has sent two before it yielded as well.
-        at = now + self.master_down + (self._longer if self.is_tied(now) else 0.0)
+        at = now + self._silence + (self._longer if self.is_tied(now) else 0.0)
         if len(families) == 1:  # nearly always, and for every advert
             self._down_at = {families[0]: at}
             return []
@@ -238,6 +241,14 @@ class Machine:
             self._down_at[family] = at
         self._down_at = {family: due for family, due in self._down_at.items() if family in families}
         return []
+
+    def _bearable(self) -> float:
+        """The master-down time after what was just heard. At base 0 three of the *master's* intervals and what this
+        node's is longer: three of its own, as OpenBSD waits, are half as long again at the fastest setting."""
+        if self._hearing is None or self.config.advbase or self._hearing.advert.advbase:
+            return self.master_down
+        own, theirs = (max(skew, 1) / 256 for skew in (self.config.advskew, self._hearing.advert.advskew))
+        return min(self.master_down, 2 * theirs + own)
 
     def _take(self, now: float) -> list[Action]:
         self._release_at = NEVER

@@ -133,7 +133,7 @@ def test_a_port_whose_address_becomes_the_senders_hears_itself() -> None:
     assert any("another node sends from this node's own" in text for text in one.problems(NOW + 1))
 
 
-def test_who_yielded_to_an_equal_and_waits_longer_does_so_only_until_it_speaks_again() -> None:
+def test_who_yielded_to_an_equal_and_waits_longer_does_so_for_one_interval_only() -> None:
     one = backup(vhid(7, "wan", 100))
     machine = one.machines["wan", 7]
     while machine.state is not State.MASTER:
@@ -143,10 +143,12 @@ def test_who_yielded_to_an_equal_and_waits_longer_does_so_only_until_it_speaks_a
     assert machine.state is State.BACKUP
     while machine.holds:
         one.handle(TimePassed(), one.deadline())
-    longer = machine.deadline()
-    for _ in range(2):
-        one.handle(Heard("wan", (packet("10.0.0.9", 1, skew=100, by=single),)), now + 0.25)
-    assert one.deadline() <= machine.deadline() < longer
+    longer = machine.deadline() - now
+    assert longer > machine.master_down
+    for number, (at, patience) in enumerate(((0.25, longer), (machine.interval, machine.master_down)), 1):
+        for _ in range(2):
+            one.handle(Heard("wan", (packet("10.0.0.9", number, skew=100, by=single),)), now + at)
+        assert machine.deadline() == pytest.approx(now + at + patience)
 
 
 class _Forgetful(dict):
