@@ -1,4 +1,7 @@
-"""The recipe's *Additional Interfaces*, by hand: a DMZ with its own virtual IP, typed on the primary alone."""
+"""The recipe's *Additional Interfaces*, by hand: a DMZ with its own virtual IP, typed on the primary alone.
+
+The DMZ port of the primary is in a bridge, that of the secondary is not: their names differ, and the virtual MAC has to
+come through a bridge."""
 
 from collections.abc import Iterator
 
@@ -9,9 +12,12 @@ from gemel.lab.lab import Lab
 from gemel.lab.probes import UDP_PORT
 from gemel.lab.topology import NODES, WAN_SERVER, WAN_VIP, Host
 from gemel.lab.traffic import PROBES, Server
-from tests.lab.stories import status, typed, wait_for_push, wait_for_roles
+from tests.lab.stories import in_force, status, try_typing, typed, wait_for_push, wait_for_roles
 
 pytestmark = pytest.mark.lab
+
+PORTS = {"fw1": "br0", "fw2": "dmz"}
+"""Node -> what is assigned there."""
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +44,16 @@ def network(host: Host) -> str:
 
 
 def test_the_interface_is_assigned_on_both_nodes(cluster: Lab, dmz: Host) -> None:
+    typed(cluster, "fw1", "gemel bridge add --name br0 --members dmz --no-stp")
     for number, node in enumerate(NODES, start=2):
         typed(cluster, node, f"""
-            gemel interface assign dmz
+            gemel interface assign {PORTS[node]}
             gemel interface set opt2 --enable --description DMZ --ipv4 {network(dmz)}.{number}/24
             gemel apply
         """)  # fmt: skip
     for number, node in enumerate(NODES, start=2):
-        assert f"{network(dmz)}.{number}/24" in cluster.exec(node, "ip", "-br", "address", "show", "dmz")
+        assert f"{network(dmz)}.{number}/24" in cluster.exec(node, "ip", "-br", "address", "show", PORTS[node])
+    assert "master br0" in cluster.exec("fw1", "ip", "link", "show", "dmz")
 
 
 def test_without_a_rule_the_dmz_reaches_nothing(cluster: Lab, dmz: Host, server: Server) -> None:
@@ -105,3 +113,15 @@ def test_a_dead_cable_in_the_dmz_moves_all_virtual_ips_together(cluster: Lab, se
     cluster.plug("fw1", "dmz")
     wait_for_roles(cluster, "fw1")
     assert source_of_dmz(cluster).startswith(f"{WAN_VIP}:")
+
+
+def test_a_vlan_is_there_after_the_apply_or_the_kernel_is_said_to_have_none(cluster: Lab) -> None:
+    typed(cluster, "fw1", "gemel vlan add --parent br0 --tag 7")
+    before = in_force(cluster, "fw1")
+    answer = try_typing(cluster, "fw1", "apply")
+    links = cluster.exec("fw1", "ip", "-d", "link", "show")
+    if answer.exit_status == 0:
+        assert "br0.7@br0" in links and "id 7 " in links
+    else:
+        assert "this machine's kernel has no 802.1Q VLANs (module 8021q)" in answer.err, answer
+        assert "br0.7" not in links and in_force(cluster, "fw1") == before

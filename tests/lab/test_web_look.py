@@ -24,6 +24,7 @@ RULES = 1000
 FORMS = (
     "/firewall/rules/new?if=lan", "/firewall/rules/separators/new?if=lan", "/firewall/aliases/new",
     "/firewall/nat/port-forward/new", "/firewall/nat/outbound/new", "/firewall/virtual-ips/new", "/interfaces/lan",
+    "/vlans/new", "/bonds/new", "/bridges/new",
     "/system/routing/gateways/new", "/system/users/new", "/account/password", "/changes", "/help/recipe",
 )  # fmt: skip
 

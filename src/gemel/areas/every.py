@@ -1,5 +1,6 @@
 """The explicit, ordered list of areas, and the schema made of it. A new area is one module and one line here."""
 
+from gemel.areas import links
 from gemel.areas.admin_access import ADMIN_ACCESS
 from gemel.areas.aliases import ALIASES
 from gemel.areas.api_keys import API_KEYS
@@ -17,6 +18,8 @@ from gemel.areas.gateways import GATEWAYS, ROUTES
 from gemel.areas.health import HEALTH
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
+from gemel.areas.links import BONDS, BRIDGES, VLANS
+from gemel.areas.links_compile import compile_links
 from gemel.areas.names import names_of
 from gemel.areas.nat import OUTBOUND_NAT, PORT_FORWARDS
 from gemel.areas.notifications import NOTIFICATIONS
@@ -26,11 +29,14 @@ from gemel.areas.system import SYSTEM
 from gemel.areas.users import ADMIN, USERS
 from gemel.areas.vip_uses import followed
 from gemel.areas.virtual_ips import VIRTUAL_IPS
-from gemel.core.config import Schema
+from gemel.core.config import Config, Schema
 
 AREAS = (
     SYSTEM,
     INTERFACES,
+    VLANS,
+    BONDS,
+    BRIDGES,
     GATEWAYS,
     ROUTES,
     VIRTUAL_IPS,
@@ -58,11 +64,17 @@ AREAS = (
     API_KEYS,
 )
 
+
+def _followed(before: Config, after: Config) -> Config:
+    """What follows from an edit elsewhere; refused where something is still used that is gone."""
+    return followed(before, links.followed(before, after))
+
+
 SCHEMA = Schema(
     AREAS,
     names=names_of,
     settled=settled,
-    followed=followed,
-    across=(compile_firewall, compile_cluster, compile_dhcp, compile_dns),
+    followed=_followed,
+    across=(compile_links, compile_firewall, compile_cluster, compile_dhcp, compile_dns),
     cautions=(skipped,),
 )

@@ -14,7 +14,7 @@ from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
 from gemel.core.model import Item, Model, field
 from gemel.core.problem import Problem
-from gemel.core.want import Address, Link, Want
+from gemel.core.want import Address, Want
 
 PRIVATE = tuple(ip_network(n) for n in ("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 RESERVED_WORDS = {"any", "self", "this firewall", "all", "none", "lo0", "loopback", "pass", "block", "reject", "port"}
@@ -148,8 +148,7 @@ def _check_overlap(items: list[Interface]) -> Iterable[Problem]:
 
 def _compile(config: Config, _node: NodeState) -> Iterable[Want]:
     for item in config[INTERFACES].items:
-        if item.enabled:
-            yield Link(item.device, item.mtu)
+        if item.enabled:  # its link stands with all the others: `links_compile`
             for address in item.own:
                 yield Address(item.device, address)
 

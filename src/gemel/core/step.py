@@ -3,13 +3,13 @@
 The order, and why:
 
     kernel settings, name   cost nothing and others build on them
-    links up                addresses and rules need the devices
+    links up                addresses and rules need the devices; a VLAN after what carries it, a port after its bond
     ruleset                 before any address appears, so that nothing is reachable unfiltered for a moment
     old services down       before the addresses that they are bound to go
     old routes, addresses   away
     addresses, then routes  a route needs its device's network
     daemons, services       last: what they bind to exists
-    old links               what nobody wants any more goes last
+    old links               what nobody wants any more goes last; a VLAN before what carries it
 """
 
 from collections.abc import Iterable
@@ -60,12 +60,32 @@ def steps(have: Iterable[Want], want: Iterable[Want]) -> list[Step]:
     wanted = _by_key(want)
     found = [Step(w, had.get(key)) for key, w in wanted.items() if had.get(key) != w]
     found += [Step(None, w) for key, w in had.items() if key not in wanted]
-    return sorted(found, key=_rank)
+    depth_of = {True: _depths(wanted.values()), False: _depths(had.values())}
+
+    def rank(step: Step) -> tuple[int, int]:
+        put, subject = step.want is not None, step.subject
+        depth = depth_of[put][subject.device] if isinstance(subject, Link) else 0
+        return (_PUT_ORDER if put else _DROP_ORDER)[type(subject)], depth if put else -depth
+
+    return sorted(found, key=rank)
 
 
-def _rank(step: Step) -> int:
-    order = _DROP_ORDER if step.want is None else _PUT_ORDER
-    return order[type(step.subject)]
+def _depths(wants: Iterable[Want]) -> dict[str, int]:
+    """Device -> how many devices, one on top of the other, must be there before it."""
+    links = {w.device: w for w in wants if isinstance(w, Link)}
+    depths: dict[str, int] = {}
+
+    def depth(device: str, above: tuple[str, ...]) -> int:
+        if device not in links or device in above:  # a ring is no order; the areas' checks do not let it come to that
+            return 0
+        if device not in depths:
+            needs = links[device].needs
+            depths[device] = max((depth(n, (*above, device)) + 1 for n in needs), default=0)
+        return depths[device]
+
+    for device in links:
+        depth(device, ())
+    return depths
 
 
 def _by_key(wants: Iterable[Want]) -> dict[tuple[str, ...], Want]:

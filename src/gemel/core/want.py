@@ -6,7 +6,7 @@ that a new service needs no new want.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 
 class Program(Protocol):
@@ -47,12 +47,34 @@ class Sysctl:
         return ("sysctl", self.name)
 
 
+LinkKind = Literal["", "vlan", "bond", "bridge"]
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A network device up, with this MTU in bytes (None: as it is)."""
+    """A network device up, with this MTU in bytes (None: as it is).
+
+    `kind` is empty for a port of the machine, which must be there; a device of another kind is made, and unmade when
+    nobody wants it any more. `over` is the device that a VLAN is carried by, `master` the bond or bridge that this one
+    is a part of (empty: it stands alone). `settings` are name and value of what the kind has:
+
+        vlan    tag (1 to 4094), priority (0 to 7)
+        bond    mode (802.3ad, active-backup), primary (a device), lacp_rate (slow, fast),
+                hash (layer2, layer2+3, layer3+4)
+        bridge  stp (yes, no)
+    """
 
     device: str
     mtu: int | None = None
+    kind: LinkKind = ""
+    over: str = ""
+    master: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Devices that must be there before this one can be as it is wanted."""
+        return tuple(device for device in (self.over, self.master) if device)
 
     @property
     def key(self) -> tuple[str, ...]:

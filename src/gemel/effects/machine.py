@@ -27,6 +27,7 @@ from gemel.core.want import (
     Want,
 )
 from gemel.effects.disk import Disk
+from gemel.effects.links import Links, WrongLink
 
 PATIENCE = 120
 """Seconds for one command."""
@@ -57,6 +58,7 @@ class Machine:
         self._run_service = run_service
         self._end_service = end_service
         self._netlink = IPRoute()
+        self._links = Links(self._netlink)
         self._disk = Disk()
         self._loaded: dict[str, Program] = {}
 
@@ -71,6 +73,8 @@ class Machine:
                 self._drop(step.subject)
             else:
                 self._put(step.want, step.was)
+        except WrongLink as error:
+            raise Failed(str(error)) from None
         except NetlinkError as error:
             raise Failed(f"{step}: {error.args[1] if len(error.args) > 1 else error}") from error
         except OSError as error:
@@ -87,14 +91,17 @@ class Machine:
         Raises:
             Failed: not; nothing has been changed.
         """
+        wants = list(wants)
+        try:
+            self._links.check(w for w in wants if isinstance(w, Link))
+        except WrongLink as error:
+            raise Failed(str(error)) from None
         for want in wants:
             if isinstance(want, Ruleset):
                 _nft(want.program.text(), "-c")
             elif isinstance(want, Service) and want.check:
                 for file in want.files:
                     _check_file(want, file)
-            elif isinstance(want, Link) and not self._netlink.link_lookup(ifname=want.device):
-                raise Failed(f"there is no network device {want.device} on this machine")
 
     def _put(self, want: Want, was: Want | None) -> None:
         match want:
@@ -102,9 +109,8 @@ class Machine:
                 _write_sysctl(name, value)
             case Hostname():
                 self._name(want)
-            case Link(device, mtu):
-                changes: dict[str, Any] = {"mtu": mtu} if mtu else {}
-                self._netlink.link("set", index=self._index(device), state="up", **changes)
+            case Link():
+                self._links.put(want)
             case Address(device, cidr):
                 self._address("replace", device, cidr)
             case Route():
@@ -123,9 +129,8 @@ class Machine:
                 self._without_missing(self._address, "del", device, cidr)
             case Route():
                 self._without_missing(self._route, "del", want)
-            case Link(device, _):
-                if self._netlink.link_lookup(ifname=device):
-                    self._netlink.link("set", index=self._index(device), state="down")
+            case Link():
+                self._links.drop(want)
             case DaemonSettings(daemon, _):
                 self._disk.remove(self._run / f"{daemon}.json")
                 self._tell(daemon)
@@ -142,14 +147,11 @@ class Machine:
         except NetlinkError as error:
             if error.code not in (2, 3, 19, 99):  # ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL
                 raise
-        except Failed:
+        except WrongLink:
             return
 
     def _index(self, device: str) -> int:
-        found = self._netlink.link_lookup(ifname=device)
-        if not found:
-            raise Failed(f"there is no network device {device} on this machine")
-        return int(found[0])
+        return self._links.index(device)
 
     def _address(self, command: str, device: str, cidr: str) -> None:
         address, _, length = cidr.partition("/")
@@ -209,6 +211,8 @@ def _check_file(want: Service, file: File) -> None:
 
 def _write_sysctl(name: str, value: str) -> None:
     path = Path("/proc/sys", *name.split("."))
+    if name.startswith("net.bridge.") and not path.exists():
+        return  # a kernel that never hands bridged frames to the firewall has no switch for it
     if path.read_text().strip() != value:
         path.write_text(value)
 

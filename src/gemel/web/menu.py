@@ -43,6 +43,9 @@ class Menu:
 PLACES = {
     "system": "/system/general",
     "interfaces": "/interfaces",
+    "vlans": "/vlans",
+    "bonds": "/bonds",
+    "bridges": "/bridges",
     "gateways": "/system/routing/gateways",
     "static_routes": "/system/routing/routes",
     "virtual_ips": "/firewall/virtual-ips",
@@ -135,7 +138,18 @@ _DNS = (
     ("Domain Overrides", PLACES["dns_domains"]),
 )
 
+_LINKS = (
+    ("Assignments", PLACES["interfaces"]),
+    ("VLANs", PLACES["vlans"]),
+    ("LAGGs", PLACES["bonds"]),
+    ("Bridges", PLACES["bridges"]),
+)
+
 TABS = {
+    "interfaces": _LINKS,
+    "vlans": _LINKS,
+    "bonds": _LINKS,
+    "bridges": _LINKS,
     "dns_resolver": _DNS,
     "dns_hosts": _DNS,
     "dns_domains": _DNS,
@@ -159,6 +173,9 @@ TABS = {
 
 TITLES = {
     "interfaces": ("Interfaces", "Assignments"),
+    "vlans": ("Interfaces", "VLANs"),
+    "bonds": ("Interfaces", "LAGGs (bonds)"),
+    "bridges": ("Interfaces", "Bridges"),
     "aliases": ("Firewall", "Aliases"),
     "rules": ("Firewall", "Rules"),
     "virtual_ips": ("Firewall", "Virtual IPs"),

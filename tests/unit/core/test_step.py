@@ -25,6 +25,7 @@ WANTS = st.one_of(
     st.builds(Hostname, FEW, FEW),
     st.builds(Sysctl, FEW, FEW),
     st.builds(Link, FEW, st.none() | st.just(1400)),
+    st.builds(Link, FEW, st.none(), st.just("vlan"), FEW, st.just("") | FEW),
     st.builds(Address, FEW, FEW),
     st.builds(Route, FEW, FEW, FEW),
     st.builds(lambda name, mark: Ruleset(name, Program(mark)), FEW, FEW),
@@ -92,3 +93,67 @@ def test_a_step_says_what_it_is() -> None:
     assert [str(s) for s in (Step(new, None), Step(new, old), Step(None, old))] == [
         "add route 10.0.0.0/8", "change route 10.0.0.0/8", "remove route 10.0.0.0/8",
     ]  # fmt: skip
+
+
+BOND, SPARE = Link("bond0", kind="bond"), Link("bond1", kind="bond")
+DEVICES = st.fixed_dictionaries(
+    {
+        "eth0": st.sampled_from([None, Link("eth0"), Link("eth0", master="bond0"), Link("eth0", master="br0")]),
+        "eth1": st.sampled_from([None, Link("eth1"), Link("eth1", master="bond0"), Link("eth1", master="bond1")]),
+        "bond0": st.sampled_from([None, BOND, Link("bond0", kind="bond", master="br0")]),
+        "bond1": st.sampled_from([None, SPARE]),
+        "v": st.sampled_from([None, *(Link(f"{d}.7", kind="vlan", over=d) for d in ("eth0", "bond0", "bond1"))]),
+        "w": st.sampled_from([None, Link("bond0.8", kind="vlan", over="bond0", master="br0")]),
+        "br0": st.sampled_from([None, Link("br0", kind="bridge")]),
+    }
+)
+
+
+def closed(chosen: dict[str, Link | None]) -> list[Link]:
+    """Only those of which everything is there that they stand on; ports of the machine always are."""
+    links = [link for link in chosen.values() if link]
+    while True:
+        there = {"eth0", "eth1", *(link.device for link in links)}
+        left = [link for link in links if set(link.needs) <= there]
+        if left == links:
+            return links
+        links = left
+
+
+class Ports:
+    """What the kernel has of devices: nothing is built on air, and a device that goes takes its VLANs along."""
+
+    def __init__(self, links: list[Link]) -> None:
+        self.links = {link.device: link for link in links}
+
+    def perform(self, step: Step) -> None:
+        if isinstance(step.want, Link):
+            for need in step.want.needs:
+                assert need in ("eth0", "eth1") or need in self.links, f"{step} before there is {need}"
+            self.links[step.want.device] = step.want
+        else:
+            gone = self.links.pop(step.subject.key[1])
+            if gone.kind:
+                left = [link for link in self.links.values() if gone.device in link.needs]
+                assert not left, f"{step} while {left} stand on it"
+
+
+@given(DEVICES.map(closed), DEVICES.map(closed), st.data())
+def test_devices_come_after_what_they_stand_on_and_go_before_it(
+    have: list[Link], want: list[Link], data: st.DataObject
+) -> None:
+    todo = steps(have, want)
+    ports = Ports(have)
+    for step in todo:
+        ports.perform(step)
+    assert set(ports.links.values()) == set(want)
+    done = todo[: data.draw(st.integers(0, len(todo)))]
+    ports = Ports(have)
+    for step in done + [step.undo for step in reversed(done)]:
+        ports.perform(step)
+    assert set(ports.links.values()) == set(have)
+
+
+def test_a_ring_of_devices_is_no_endless_search() -> None:
+    ring = [Link("a", kind="vlan", over="b"), Link("b", kind="vlan", over="a")]
+    assert len(steps([], ring)) == 2

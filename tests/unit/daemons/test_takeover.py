@@ -1,10 +1,14 @@
 """What `gemel setup` sees on a machine, and what it plans to do with it."""
 
+from dataclasses import replace
+
 import pytest
 
 from gemel.areas.every import SCHEMA
 from gemel.areas.interfaces import INTERFACES
+from gemel.core.codec import encode
 from gemel.core.edit import Edit, edited_all
+from gemel.core.want import Address, Link
 from gemel.daemons.takeover import seen
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
 from gemel.daemons.takeover.plan import Answers, Visitor, plan, proposed
@@ -47,6 +51,14 @@ def test_ports_are_ethernet_devices_that_belong_to_nobody():
     assert found[0].addresses == ("198.51.100.201/24",)
     assert found[1].leased == ("192.168.1.50/24",)
     assert found[1].addresses == ()
+
+
+def test_devices_that_gemel_made_go_those_that_were_there_stay():
+    wants = [Link("ens3"), Link("br0", kind="bridge"), Link("ens4.7", kind="vlan", over="ens4"), Address("br0", "::/0")]
+    ledger = {"settled": True, "have": [{"kind": type(w).__name__, "want": encode(w)} for w in wants]}
+    assert seen.made_since(ledger, MACHINE) == ("br0", "ens4.7")
+    assert seen.made_since(ledger, replace(MACHINE, ports=(Port("br0", "", True),))) == ("ens4.7",)
+    assert seen.made_since({}, MACHINE) == ()
 
 
 def test_of_two_default_routes_the_one_that_is_used_counts():

@@ -10,6 +10,7 @@ import pytest
 from gemel.areas.every import AREAS
 from gemel.areas.high_availability import HIGH_AVAILABILITY
 from gemel.areas.interfaces import INTERFACES
+from gemel.areas.links import BRIDGES
 from gemel.areas.nat import OUTBOUND_NAT
 from gemel.areas.rules import RULES
 from gemel.areas.users import USERS
@@ -44,6 +45,17 @@ def test_every_area_has_its_page_and_form(there: tuple[Agent, Browser]) -> None:
         assert page.status == 200, area.name
         if area.item is not None:
             assert there[1].get(f"{place(area.name)}/new").status == 200, area.name
+
+
+def test_a_bridge_is_made_of_ports_and_what_is_wrong_stands_beside_its_field(there: tuple[Agent, Browser]) -> None:
+    agent, browser = there
+    page = browser.get("/bridges/new")
+    assert "Member Interfaces" in page.words and "Not assigned: " in page.words
+    page = browser.post("/bridges/new", name="br0", members="eth7\nlan", stp="on")
+    assert "lan is assigned to LAN: free it there first" in page.wrong("members")
+    page = browser.post("/bridges/new", name="br0", members="eth7\neth8", stp="on")
+    assert page.address == "/bridges" and agent.desk.candidate[BRIDGES].items[0].members == ("eth7", "eth8")
+    assert "br0" in browser.get("/interfaces").choices("device")
 
 
 def test_a_rule_is_saved_as_the_recipe_says_it_and_applied(there: tuple[Agent, Browser]) -> None:

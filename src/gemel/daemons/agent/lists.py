@@ -6,6 +6,7 @@ from typing import Any
 from gemel.areas.aliases import ALIASES, Aliases
 from gemel.areas.gateways import GATEWAYS
 from gemel.areas.interfaces import INTERFACES
+from gemel.areas.links import made, members
 from gemel.areas.names import Names, names_of, words_of
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.control import agent as ask
@@ -118,6 +119,7 @@ def _separators(model: Model, shown: Sequence[Item], wanted: Wanted, at_end: boo
 def choices(config: Config, devices: Iterable[str]) -> ask.Choices:
     """What references can lead to."""
     interfaces = config[INTERFACES].items
+    taken = {"lo", *(i.device for i in interfaces), *members(config)}
     vips = config[VIRTUAL_IPS]
     vhids: dict[str, tuple[int, ...]] = {}
     for vip in vips.items:
@@ -131,7 +133,7 @@ def choices(config: Config, devices: Iterable[str]) -> ask.Choices:
         aliases=aliases if len(aliases) <= MOST_NAMED else (),
         port_aliases=ports if len(ports) <= MOST_NAMED else (),
         vhids=vhids,
-        devices=tuple(d for d in devices if d != "lo" and d not in {i.device for i in interfaces}),
+        devices=tuple(d for d in dict.fromkeys((*devices, *made(config))) if d not in taken),
     )
 
 

@@ -1,6 +1,7 @@
 """Begin, confirm, undo. Each can be done again where it stopped."""
 
 import contextlib
+import json
 import logging
 import shutil
 import socket
@@ -24,6 +25,7 @@ STARTING = 30.0  # seconds until the agent answers
 CONFIG = Path(STATE) / "config"
 NAMES = (Path("/etc/hostname"), Path("/etc/hosts"))
 RESOLVER = Path("/etc/resolv.conf")
+HAVE = Path(RUN, "have.json")
 WANTED = Path("/run/systemd/system")
 """Where the agent puts the units of services that the configuration wants."""
 
@@ -127,6 +129,7 @@ def undo(unless_confirmed: bool = False) -> bool:
         unit.unlink()
     succeeds("systemctl", "-q", "disable", "gemel.target", "gemel-webd.socket", *_services())
     _without_tables()
+    _without_devices(was)
     _addresses_back(was)
     for left in memory.set_back(was.sysctls):
         log.warning("kernel setting %s", left)
@@ -140,7 +143,7 @@ def undo(unless_confirmed: bool = False) -> bool:
     if CONFIG.exists():
         shutil.rmtree(CONFIG.with_name("config.undone"), ignore_errors=True)
         CONFIG.rename(CONFIG.with_name("config.undone"))
-    Path(RUN, "have.json").unlink(missing_ok=True)
+    HAVE.unlink(missing_ok=True)
     memory.forget()
     succeeds("systemctl", "stop", f"{REVERT}.timer")
     return True
@@ -169,6 +172,13 @@ def _without_tables() -> None:
         _, family, name = line.split()
         if name == "gemel" or name.startswith("gemel_"):
             succeeds("nft", "delete", "table", family, name)
+
+
+def _without_devices(was: Memory) -> None:
+    """Their ports stand alone again; a VLAN goes by itself with what carries it."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        for device in seen.made_since(json.loads(HAVE.read_text()), was.seen):
+            succeeds("ip", "link", "delete", device)
 
 
 def _addresses_back(was: Memory) -> None:

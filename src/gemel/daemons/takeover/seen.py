@@ -77,6 +77,12 @@ def ports(links: Iterable[dict[str, Any]]) -> tuple[Port, ...]:
     return tuple(found)
 
 
+def made_since(ledger: Any, before: Seen) -> tuple[str, ...]:
+    """Of what the agent keeps of what it put in place: the VLANs, bonds and bridges that the machine did not have."""
+    links = (entry["want"] for entry in ledger.get("have", ()) if entry.get("kind") == "Link")
+    return tuple(w["device"] for w in links if w.get("kind") and not before.port(w["device"]))
+
+
 def default_route(routes: Iterable[dict[str, Any]]) -> Via | None:
     """Of `ip -json route show default`: the one that is used, which has the lowest metric."""
     usable = [r for r in routes if r.get("dst") == "default" and "gateway" in r]

@@ -15,6 +15,7 @@ from gemel.web.pages import (
     high_availability,
     history,
     interfaces,
+    links,
     nat,
     notifications,
     per_interface,
@@ -30,6 +31,7 @@ from gemel.web.visit import Page
 
 HAND_MADE: tuple[AreaPages, ...] = (
     interfaces.PAGES,
+    *links.PAGES,
     rules.PAGES,
     virtual_ips.PAGES,
     nat.FORWARDS,
