@@ -65,7 +65,7 @@ def main() -> None:
             state = chance.choice(list(nodes))
             one, now = nodes[state]
             before = one.ledger.counters["adverts accepted"]
-            actions = one.handle(Heard("wan", packet), now)
+            actions = one.handle(Heard("wan", (packet,)), now)
             tried += 1
             if one.ledger.counters["adverts accepted"] != before:
                 # Then all that the digest covers is as it was: what was changed is what nobody vouches for.

@@ -3,9 +3,10 @@
 `Node.handle(event, now)` answers each event with actions, in the order in which they must be started.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gemel.carp.settings import Settings
 
@@ -26,12 +27,11 @@ class Started:
     """The daemon is up; the state of every link has been told or will be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """An IPv4 or IPv6 packet of protocol 112 arrived on `device`; `packet` begins with its IP header."""
+class Heard(NamedTuple):
+    """IPv4 or IPv6 packets of protocol 112 arrived on `device`, in this order; each begins with its IP header."""
 
     device: str
-    packet: bytes
+    packets: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)

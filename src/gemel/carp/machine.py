@@ -56,7 +56,8 @@ class Machine:
         self._longer = 0.0
         self._tied_at = -NEVER
         self._down_at: dict[int, float] = {}
-        self._hearing: int | None = None
+        self._hearing: wire.Received | None = None
+        self._awaited: dict[int, wire.Received] = {}
         self._advert_at = self._announce_at = self._release_at = NEVER
         self._rose_at = self._reasserted_at = -NEVER
         self._steps: dict[Step, Callable[[float], list[Action]]] = {
@@ -81,19 +82,13 @@ class Machine:
         """The skew that is sent: with demotion, at most 240."""
         self.interval = base + (skew if base else max(skew, 1)) / 256
         """Seconds between two adverts of mine; what elections compare."""
-
-    @property
-    def patience(self) -> float:
-        """A peer whose interval is longer than this will be timed out anyway."""
-        if not self.config.advbase:
-            return self.master_down
-        return 3 * self.config.advbase + self.effective_skew / 256
-
-    @property
-    def master_down(self) -> float:
+        own = self.config.advskew
+        self.master_down = 3 * base + own / 256 if base else 3 * max(own, 1) / 256
         """Seconds without an advert after which a backup takes over. Demotion does not lengthen it."""
-        base, skew = self.config.advbase, self.config.advskew
-        return 3 * base + skew / 256 if base else 3 * max(skew, 1) / 256
+        self._silence = self.master_down
+        self.patience = 3 * base + skew / 256 if base else self.master_down
+        """A peer whose interval is longer than this will be timed out anyway."""
+        self._awaited = {}
 
     @property
     def holds(self) -> bool:
@@ -113,8 +108,7 @@ class Machine:
 
     def deadline(self) -> float:
         """When `pass_time` is due; infinity if never."""
-        down_at = min(self._down_at.values()) if self._down_at else NEVER
-        return min(down_at, self._advert_at, self._announce_at, self._release_at)
+        return min(self._advert_at, self._announce_at, self._release_at, *self._down_at.values())
 
     # -------------------------------------------------------------------------------------------------- happenings
 
@@ -127,15 +121,26 @@ class Machine:
             return []
         self.master = source
         happening = self._meaning(advert)
-        self._hearing = received.family
+        self._hearing = received
         tied = self.state is State.MASTER and advert.interval == self.interval
-        self._longer = self._chance.uniform(0, self.interval) if tied else 0.0
         if tied:
-            self._tied_at = now
-        after, _ = TABLE.get((self.state, happening), (self.state, ()))
-        actions = self.happen(happening, now, "" if after is self.state else self._why(received))
+            self._tied_at, self._longer = now, self._chance.uniform(0, self.interval)
+        actions = self.happen(happening, now)
         self._hearing = None
+        awaited = happening is Happening.PEER_LEADS and received.family in self._down_at
+        if self.state is State.BACKUP and awaited and not self.is_tied(now):
+            self._awaited[received.family] = received
         return actions
+
+    def waits_for(self, received: wire.Received, family: int) -> bool:
+        """Whether this node is backup, and this is what the master said last time in that family."""
+        return self._awaited.get(family) is received
+
+    def hear_again(self, received: wire.Received, family: int, now: float) -> float:
+        """What `hear` comes to if this node `waits_for` it; returns when the master-down time is over."""
+        self.master = received.source
+        self._down_at[family] = at = now + self._silence
+        return at
 
     def _why(self, received: wire.Received) -> str:
         advert, source = received
@@ -164,12 +169,12 @@ class Machine:
         after, steps = row
         actions: list[Action] = []
         if after is not self.state:
-            actions.append(
-                Report(self.config.interface, self.config.vhid, self.state, after, why or str(happening))
-            )
-            self.state, self.since, self.reason = after, now, why or str(happening)
+            why = why or (self._why(self._hearing) if self._hearing else str(happening))
+            actions.append(Report(self.config.interface, self.config.vhid, self.state, after, why))
+            self.state, self.since, self.reason = after, now, why
             self._advert_at = self._announce_at = NEVER
             self._down_at = {}
+            self._awaited = {}
         for step in steps:
             actions += self._steps[step](now)
         return actions
@@ -182,7 +187,7 @@ class Machine:
         over = [family for family, at in self._down_at.items() if now >= at]
         if over:
             what = f"IPv{over[0]} advert" if len(self._down_at) > len(over) else "advert"
-            actions += self.happen(Happening.SILENCE, now, f"no {what} for {self.master_down:.2f} s")
+            actions += self.happen(Happening.SILENCE, now, f"no {what} for {self._silence:.2f} s")
         if now + min(TOGETHER, self.interval / 16) >= self._advert_at:
             actions += self.happen(Happening.ADVERT_DUE, now)
         if now >= self._announce_at:
@@ -224,16 +229,26 @@ class Machine:
         """Each family is awaited; during a change any advert will do, since the peer may have other families."""
         changing = bool(self.speech.former(now))
         families = (0,) if changing else self.speech.families
-        at = now + self.master_down + self._longer
-        self._longer = 0.0
+        self._silence = self._bearable()
+        # Not for one advert only: an equal that speaks for both families has sent two before it yielded as well.
+        at = now + self._silence + (self._longer if self.is_tied(now) else 0.0)
         if len(families) == 1:  # nearly always, and for every advert
             self._down_at = {families[0]: at}
             return []
-        goes_on = self._hearing in self._down_at and set(families) == self._down_at.keys()
-        for family in (self._hearing,) if goes_on and self._hearing is not None else families:
+        heard = self._hearing.family if self._hearing else 0
+        goes_on = heard in self._down_at and set(families) == self._down_at.keys()
+        for family in (heard,) if goes_on else families:
             self._down_at[family] = at
         self._down_at = {family: due for family, due in self._down_at.items() if family in families}
         return []
+
+    def _bearable(self) -> float:
+        """The master-down time after what was just heard. At base 0 three of the *master's* intervals and what this
+        node's is longer: three of its own, as OpenBSD waits, are half as long again at the fastest setting."""
+        if self._hearing is None or self.config.advbase or self._hearing.advert.advbase:
+            return self.master_down
+        own, theirs = (max(skew, 1) / 256 for skew in (self.config.advskew, self._hearing.advert.advskew))
+        return min(self.master_down, 2 * theirs + own)
 
     def _take(self, now: float) -> list[Action]:
         self._release_at = NEVER

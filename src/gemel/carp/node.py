@@ -149,13 +149,22 @@ class Node:
         return actions + self._settle(now)
 
     def _heard(self, event: Heard, now: float) -> list[Action]:
-        found = self._hearing.take(event, now)
-        if found is None:
-            return []
-        machine, received = found
-        actions = machine.hear(received, now)
-        # A deadline that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
-        self._due = min(self._due, machine.deadline())
+        actions: list[Action] = []
+        device, hearing, due = event.device, self._hearing, self._due
+        for packet in event.packets:
+            at = hearing.take_again(device, packet, now)
+            if at is None:
+                found = hearing.take(device, packet, now)
+                if found is None:
+                    continue
+                machine, received = found
+                actions += machine.hear(received, now)
+                hearing.remember(device, packet, machine, received)
+                at = machine.deadline()
+            # One that moved to later is found out when the old one comes: cheaper than to ask all VHIDs each time.
+            if at < due:
+                due = at
+        self._due = due
         return actions
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:

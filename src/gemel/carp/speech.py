@@ -98,9 +98,9 @@ class Speech:
         age = (self._counter - received.advert.counter) & COUNTER_MASK
         return self.is_from_own_address(received) and age < self._adverts
 
-    def is_replayed(self, advert: wire.Advert) -> bool:
-        """Whether this was heard before; of a sender that is known to count up (`replay`)."""
-        return self._heard.has_passed(advert.counter)
+    def is_replayed(self, counter: int) -> bool:
+        """Whether an advert with this counter was heard before, of a sender that is known to count up (`replay`)."""
+        return self._heard.has_passed(counter)
 
     def is_from_own_address(self, received: wire.Received) -> bool:
         """Whether its sender uses an address that is this port's own."""

@@ -32,6 +32,7 @@ BOW_OUT = 255  # advbase and advskew of the last advert before leaving
 _MULTICAST_MAC, _MULTICAST_MAC6 = bytes.fromhex("01005e000012"), bytes.fromhex("333300000012")
 _GROUP, _GROUP6 = IPv4Address(GROUP).packed, IPv6Address(GROUP6).packed
 _HEAD = struct.Struct("!BBBBBBHQ20s")
+_TOLD = struct.Struct("!BBBxxBxxQ20s")  # the same, and of it what a receiver uses
 _IP = struct.Struct("!BBHHHBBH4s4s")
 _IP6 = struct.Struct("!IHBB16s16s")
 
@@ -95,8 +96,11 @@ class Seal:
 
     def digest(self, counter: int) -> bytes:
         """The 20 bytes that go with `counter`."""
+        return self._digest(counter.to_bytes(8, "big"))
+
+    def _digest(self, counter: bytes) -> bytes:
         inner = self._inner.copy()
-        inner.update(counter.to_bytes(8, "big"))
+        inner.update(counter)
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
@@ -104,6 +108,11 @@ class Seal:
     def fits(self, advert: Advert) -> bool:
         """Whether the sender knows the password and has the same addresses. Takes the same time either way."""
         return hmac.compare_digest(self.digest(advert.counter), advert.digest)
+
+    def closes(self, packet: bytes) -> bool:
+        """The same of a packet that ends with its advert, and whether that came through whole; of this VHID it is."""
+        whole = int.from_bytes(packet[-LENGTH:], "big") % 0xFFFF == 0  # see `checksum`; the first byte is not 0
+        return whole and hmac.compare_digest(self._digest(packet[-28:-20]), packet[-20:])
 
 
 def sealed(vhid: int, addresses: Iterable[bytes]) -> bytes:
@@ -127,7 +136,7 @@ def decode(message: bytes) -> Advert | Fault:
     """Read the bytes after the IP header; what follows the 36th is ignored, as by every other implementation."""
     if len(message) < LENGTH:
         return Fault.TOO_SHORT
-    kind, vhid, advskew, _, _, advbase, _, counter, digest = _HEAD.unpack_from(message)
+    kind, vhid, advskew, advbase, counter, digest = _TOLD.unpack_from(message)
     if kind != 0x21:
         return Fault.VERSION
     if checksum(message[:LENGTH]):
@@ -141,18 +150,26 @@ def read_packet(packet: bytes, far: Container[int] = ()) -> Received | Fault:
     """
     if len(packet) < 20:
         return Fault.TOO_SHORT
-    if packet[0] >> 4 == 6:
+    first = packet[0]
+    if first >> 4 == 6:
         start, end, hops = 40, 40 + int.from_bytes(packet[4:6], "big"), packet[7]
     else:
-        start, end, hops = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big"), packet[8]
+        start, end, hops = (first & 15) * 4, packet[2] << 8 | packet[3], packet[8]
     if hops != TTL and not far:
         return Fault.TTL
     advert = decode(packet[start:end])
-    if isinstance(advert, Fault):
+    if not isinstance(advert, Advert):
         return advert
     if hops != TTL and advert.vhid not in far:
         return Fault.TTL
     return Received(advert, source_of(packet))
+
+
+def ends_with_advert(packet: bytes) -> bool:
+    """Whether this packet, which has an advert, has its plain IP header before it and nothing behind."""
+    if packet[0] >> 4 == 6:
+        return len(packet) == 40 + LENGTH
+    return len(packet) == 20 + LENGTH and packet[0] == 0x45
 
 
 def source_of(packet: bytes) -> str:

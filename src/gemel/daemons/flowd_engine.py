@@ -7,7 +7,8 @@ import select
 import sys
 
 from gemel.effects.channel import CLOSED, OPEN, Channel, Identity
-from gemel.effects.conntrack import Events, Listing, Overrun, Table, count
+from gemel.effects.conntrack import Events, Listing, Table, count
+from gemel.effects.slots import Overrun
 from gemel.effects.streams import Dialer, Listener
 from gemel.flows.ctnetlink import get
 from gemel.flows.ledger import Ledger

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gemel.effects.slots import Overrun, Slots
 from gemel.flows.conversation import Reply
 from gemel.flows.ctnetlink import DUMP, EXPECTED, GET, request
 from gemel.flows.local import Instruction
@@ -16,7 +17,6 @@ NETFILTER = 12
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 SOL_NETLINK, ADD_MEMBERSHIP, CAP_ACK = 270, 1, 10
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_SNDBUFFORCE = 26, 33, 32
-MSG_DONTWAIT = 0x40
 EVENT_BUFFER = 64 << 20  # bytes, doubled by the kernel; taken only while events wait
 SLOTS, SLOT = 256, 1024  # messages read by one call, bytes each
 AT_ONCE = 128  # requests in one send
@@ -35,68 +35,13 @@ def _open(*groups: int) -> socket.socket:
     return s
 
 
-class Overrun(Exception):
-    """The kernel had to drop messages for this socket."""
-
-
-class _IoVec(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
-
-
-class _MsgHdr(ctypes.Structure):
-    _fields_ = (("name", ctypes.c_void_p), ("namelen", ctypes.c_uint), ("iov", ctypes.POINTER(_IoVec)),
-                ("iovlen", ctypes.c_size_t), ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t),
-                ("flags", ctypes.c_int))
-
-
-class _MMsgHdr(ctypes.Structure):
-    _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint))
-
-
-class _Slots:
-    """Buffers for recvmmsg: many small datagrams by one system call."""
-
-    def __init__(self) -> None:
-        self._buffer = (ctypes.c_char * (SLOTS * SLOT))()
-        self._vectors = (_IoVec * SLOTS)()
-        self._headers = (_MMsgHdr * SLOTS)()
-        for i in range(SLOTS):
-            self._vectors[i].base = ctypes.addressof(self._buffer) + i * SLOT
-            self._vectors[i].length = SLOT
-            self._headers[i].header.iov = ctypes.pointer(self._vectors[i])
-            self._headers[i].header.iovlen = 1
-        self._first = ctypes.byref(self._headers)
-        self._raw = memoryview(self._headers).cast("B")
-        size, at = ctypes.sizeof(_MMsgHdr), _MMsgHdr.length.offset
-        self._size, self._lengths = size, struct.Struct(f"={at}xI{size - at - 4}x")
-        self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
-
-    def read(self, fd: int) -> list[bytes]:
-        """What waits on the socket, at most `SLOTS` datagrams; empty if nothing.
-
-        Raises:
-            Overrun: some were lost.
-        """
-        n = self._recvmmsg(fd, self._first, SLOTS, MSG_DONTWAIT, None)
-        if n <= 0:
-            if n < 0 and ctypes.get_errno() == errno.ENOBUFS:
-                raise Overrun
-            return []
-        buffer, at = self._buffer, 0
-        found: list[bytes] = []
-        for (length,) in self._lengths.iter_unpack(self._raw[:n * self._size]):
-            found.append(buffer[at:at + length])  # type: ignore[arg-type]  # bytes; half of what a view's slice costs
-            at += SLOT
-        return found
-
-
 class Events:
     """New, changed and ended states, and expectations, as ctnetlink messages in their order."""
 
     def __init__(self) -> None:
         self._socket = _open(1, 2, 3, 4, 6)  # new, changed, ended; expectations new, ended
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER)
-        self._slots = _Slots()
+        self._slots = Slots(SLOTS, SLOT)
 
     def fileno(self) -> int:
         """For poll."""
@@ -129,7 +74,7 @@ class Table:
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20)
         self.port_id: int = self._socket.getsockname()[0]
-        self._slots = _Slots()
+        self._slots = Slots(SLOTS, SLOT)
 
     def exchange(self, requests: Sequence[bytes]) -> list[Reply]:
         """Make the requests, in order, and return what the kernel said; a request that worked is not answered.

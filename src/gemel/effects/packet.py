@@ -9,6 +9,8 @@ import ctypes
 import socket
 import struct
 
+from gemel.effects.slots import Overrun, Slots
+
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP = 1
@@ -115,6 +117,13 @@ class CarpPort(_Port):
         """The next packet of protocol 112, from its IP header on; None if there is none now, or the device is down."""
         frame = self._frame()
         return None if frame is None else frame[14:]
+
+    def receive_all(self, slots: Slots) -> list[bytes]:
+        """The packets that wait, as many as there are slots, from their IP headers on; a long one may be cut off."""
+        try:
+            return slots.read(self._socket.fileno(), skip=14)
+        except Overrun:
+            return []
 
 
 class NeighbourPort(_Port):

@@ -41,7 +41,7 @@ def node(state: State) -> Node:
 def reaction(one: Node, packet: bytes, now: float) -> tuple[list, str]:
     """What a packet leads to, and the cause that was counted for it."""
     before = one.ledger.counters.copy()
-    actions = one.handle(Heard("wan", packet), now)
+    actions = one.handle(Heard("wan", (packet,)), now)
     return actions, ", ".join(str(cause) for cause in one.ledger.counters - before)
 
 
@@ -105,8 +105,8 @@ def test_a_replayed_advert_keeps_a_backup_waiting_and_moves_no_master() -> None:
     worse = wire.advert_head("10.0.0.9", bytes(6))[14:] + wire.encode(7, 1, 101, 5, GOOD[36:56])
     for n in range(50):
         now = master.deadline() + n * 0.001
-        assert not [a for a in backup.handle(Heard("wan", GOOD), NOW + n * 0.01) if isinstance(a, Report)]
-        assert not [a for a in master.handle(Heard("wan", worse), now) if isinstance(a, Report)]
+        assert not [a for a in backup.handle(Heard("wan", (GOOD,)), NOW + n * 0.01) if isinstance(a, Report)]
+        assert not [a for a in master.handle(Heard("wan", (worse,)), now) if isinstance(a, Report)]
     assert backup.machines["wan", 7].state is State.BACKUP
     assert master.machines["wan", 7].state is State.MASTER
 
@@ -126,7 +126,7 @@ def test_a_flood_of_worse_adverts_is_answered_once_in_an_interval() -> None:
     worse = wire.advert_head("10.0.0.9", bytes(6))[14:] + wire.encode(7, 1, 200, 5, GOOD[36:56])
     now = one.deadline()
     one.handle(TimePassed(), now)
-    frames = sum(len(one.handle(Heard("wan", worse), now + n / 20_000)) for n in range(20_000))
+    frames = sum(len(one.handle(Heard("wan", (worse,)), now + n / 20_000)) for n in range(20_000))
     assert frames <= 2 * 2  # an advert and an announcement, at most twice in that second
 
 

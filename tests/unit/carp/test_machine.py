@@ -217,6 +217,20 @@ def test_base_0_counts_in_256ths():
     assert one.lifetime == 1
 
 
+def test_at_base_0_the_masters_interval_counts():
+    one = machine(BACKUP, base=0, skew=2)
+    one.hear(advert(0, 1), NOW)
+    assert one.deadline() == NOW + 4 / 256
+    one.hear_again(advert(0, 1), 4, NOW + 1 / 256)
+    assert one.deadline() == NOW + 5 / 256
+    one.demote(240, NOW + 2 / 256)
+    one.hear(advert(0, 1), NOW + 2 / 256)
+    assert one.deadline() == NOW + 6 / 256
+    one.demote(0, NOW + 2 / 256)
+    one.hear(advert(0, 200), NOW + 3 / 256)
+    assert one.state is MASTER, "that one's silence could not be told from its death"
+
+
 def test_own_adverts_are_known_again():
     one = machine(MASTER)
     (mine,) = sent(one.pass_time(NOW + 1))

@@ -66,7 +66,7 @@ def master(*vhids, **settings) -> tuple[Node, float]:
 def heard(one=TWO[0], base=1, skew=0, source="10.0.0.9", counter=5, password=None, addresses=None) -> Heard:
     digest = wire.Seal(password or one.password, one.vhid, addresses or one.addresses).digest(counter)
     head = wire.advert_head(source, wire.virtual_mac(one.vhid))[14:]
-    return Heard(one.device, head + wire.encode(one.vhid, base, skew, counter, digest))
+    return Heard(one.device, (head + wire.encode(one.vhid, base, skew, counter, digest),))
 
 
 def of(kind, actions):
@@ -330,7 +330,7 @@ def test_an_operator_may_force_a_state():
 @pytest.mark.parametrize(
     ("event", "cause"),
     [
-        (Heard("wan", b"x"), "too short"),
+        (Heard("wan", (b"x",)), "too short"),
         (heard(vhid(7)), "unknown vhid"),
         (heard(vhid(1, "dmz")), "unknown vhid"),
         (heard(password="other"), "bad digest"),
@@ -373,7 +373,7 @@ def test_a_flood_of_strangers_costs_one_diagnosis_a_second():
 def test_own_adverts_that_come_back_move_nothing():
     one, now = master(vhid(1, "wan", 10))
     (send,) = [a for a in one.handle(Demoted("x", 5), now) + one.handle(HandOverReady(), now) if isinstance(a, Send)]
-    assert one.handle(Heard("wan", send.frame[14:]), now) == []
+    assert one.handle(Heard("wan", (send.frame[14:],)), now) == []
     assert one.ledger.counters["own advert came back"] == 1
 
 

@@ -49,7 +49,7 @@ def test_a_recording_of_the_peer_does_not_keep_a_backup_from_taking_over() -> No
     recorded = adverts(one)
     one.die()
     for n in range(600):
-        two.tell(Heard("wan", recorded[n % len(recorded)]))
+        two.tell(Heard("wan", (recorded[n % len(recorded)],)))
         world.run(0.01)
     assert two.is_master()
     assert two.node.ledger.counters[Fault.REPLAYED] == 600
@@ -62,14 +62,14 @@ def test_a_recording_of_the_better_peer_does_not_bring_a_master_down() -> None:
     world.run(6)
     before = len(two.reports())
     for packet in recorded * 3:
-        two.tell(Heard("wan", packet))
+        two.tell(Heard("wan", (packet,)))
         world.run(0.01)
     assert two.is_master() and len(two.reports()) == before
     one.boot()
     world.run(8)
     assert world.masters() == [one], "a new life of the peer is believed"
     for packet in recorded:
-        two.tell(Heard("wan", packet))
+        two.tell(Heard("wan", (packet,)))
     assert len(two.reports()) == before + 1
 
 
@@ -87,7 +87,7 @@ def test_ones_own_recordings_move_nothing_not_even_those_of_a_former_life(restar
         assert world.masters() == [one]
     before = len(one.reports())
     for packet in recorded:
-        one.tell(Heard("wan", packet))
+        one.tell(Heard("wan", (packet,)))
     assert one.is_master() and len(one.reports()) == before
     assert one.node.ledger.counters[Fault.REFLECTED] == len(recorded)
 
@@ -100,5 +100,5 @@ def test_of_a_stranger_nothing_is_expected() -> None:
     packet = wire.advert_head("10.0.0.77", bytes(6))[14:] + wire.encode(1, 1, 0, 5, digest)
     before = two.node.ledger.counters["adverts accepted"]
     for _ in range(5):
-        two.tell(Heard("wan", packet))
+        two.tell(Heard("wan", (packet,)))
     assert two.node.ledger.counters["adverts accepted"] == before + 5

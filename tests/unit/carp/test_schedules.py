@@ -92,6 +92,10 @@ def calm(world: World) -> None:
     skews=[0, 1, 2], count=3, preempt=False, delay=0.005, addresses=("10.0.0.100",), hold_down=0.0,
     schedule=[(0.0, ("die", 0)), (0.0, ("demote", 1)), (0.0, ("demote", 2))],
 )
+@example(  # equals that yield to each other by the advert of one family, and hear that of the other as backups
+    skews=[0, 2, 1], count=3, preempt=False, delay=0.005, addresses=("10.0.0.100", "2001:db8::100", "fe80::1"),
+    hold_down=0.0, schedule=[(0.0, ("demote", 0)), (0.0, ("demote", 2))],
+)
 @settings(max_examples=150, deadline=None)
 @given(
     skews=st.lists(st.integers(0, 200), min_size=3, max_size=3, unique=True),

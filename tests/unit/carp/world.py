@@ -170,7 +170,7 @@ class World:
         for host in self.hosts:
             hears = (host.name, device) not in self.silent
             if host is not sender and hears and not self.loses(sender, host, device):
-                self.after(self.delay, lambda host=host: host.links[device] and host.tell(Heard(device, frame[14:])))
+                self.after(self.delay, lambda host=host: host.links[device] and host.tell(Heard(device, (frame[14:],))))
 
     def ask(self, sender: "Host", device: str, frame: bytes) -> None:
         """An ARP request is on the wire; kernels answer it, whatever becomes of the daemons."""

@@ -5,7 +5,7 @@ adverts to single addresses.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gemel.carp.events import BeatHeard, Event, Heard, NeighbourHeard
@@ -15,11 +15,13 @@ from gemel.carp.wire import GROUP6, virtual_mac
 from gemel.daemons.carpd.waiting import Waiting
 from gemel.effects.heartbeat import BeatPort
 from gemel.effects.packet import CarpPort, NeighbourPort
+from gemel.effects.slots import Slots
 from gemel.effects.unicast import UnicastPorts
 
 log = logging.getLogger("carpd")
 
 AT_ONCE = 256  # packets from one socket, before timers and the other sockets have their turn
+LONGEST = 320  # bytes of a frame that are looked at: of all that is known, adverts and their headers fit thrice
 ROOM = 1 << 20  # bytes for adverts that wait, doubled by the kernel: 255 VHIDs may speak at once, and a flood come too
 
 
@@ -41,7 +43,8 @@ class Ports:
         self._unicast = UnicastPorts()
         self._beats: BeatPort | None = None
         self._partner: Partner | None = None
-        self._heard: dict[int, Callable[[], Event | None]] = {}
+        self._slots = Slots(AT_ONCE, LONGEST)
+        self._heard: dict[int, Callable[[], Iterable[Event]]] = {}
 
     def __contains__(self, device: str) -> bool:
         return device in self._devices
@@ -74,13 +77,12 @@ class Ports:
             return
         self._devices[device] = Opened(index, carp, neighbours)
 
-        def heard() -> Heard | None:
-            packet = carp.receive()
-            return None if packet is None else Heard(device, packet)
+        def heard() -> Iterable[Event]:
+            packets = carp.receive_all(self._slots)
+            return (Heard(device, packets),) if packets else ()
 
-        def overheard() -> NeighbourHeard | None:
-            frame = neighbours.receive()
-            return None if frame is None else NeighbourHeard(device, frame)
+        def overheard() -> Iterable[Event]:
+            return (NeighbourHeard(device, frame) for frame in _waiting(neighbours.receive))
 
         for port, hear in ((carp, heard), (neighbours, overheard)):
             self._heard[port.fileno()] = hear
@@ -112,9 +114,8 @@ class Ports:
             log.warning("heartbeat on %s: %s", partner.listen, error.strerror)
             return
 
-        def heard() -> BeatHeard | None:
-            payload = beats.receive()
-            return None if payload is None else BeatHeard(payload)
+        def heard() -> Iterable[Event]:
+            return map(BeatHeard, _waiting(beats.receive))
 
         self._heard[beats.fileno()] = heard
         self._waiting.add(beats)
@@ -145,12 +146,17 @@ class Ports:
     def heard(self, descriptors: set[int]) -> Iterator[Event]:
         """What arrived on these descriptors, as far as they are ours."""
         for descriptor in descriptors:
-            for _ in range(AT_ONCE):
-                hear = self._heard.get(descriptor)
-                event = hear() if hear else None
-                if event is None:
-                    break
-                yield event
+            hear = self._heard.get(descriptor)
+            if hear is not None:  # handling the last event may have closed a port
+                yield from hear()
+
+
+def _waiting(receive: Callable[[], bytes | None]) -> Iterator[bytes]:
+    """What one socket has by now, up to a bound."""
+    for _ in range(AT_ONCE):
+        if (got := receive()) is None:
+            return
+        yield got
 
 
 def needs(settings: Settings) -> dict[str, tuple[tuple[bytes, ...], tuple[str, ...]]]:
