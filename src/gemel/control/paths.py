@@ -21,5 +21,8 @@ LEASED_SETTINGS = f"{RUN}/leased.json"
 NODE_KEY = f"{STATE}/node/key.pem"
 NODE_CERTIFICATE = f"{STATE}/node/certificate.pem"
 PEER_CERTIFICATE = f"{STATE}/node/peer.pem"
+UPGRADE = f"{STATE}/upgrade"
+"""A new version's package that the peer sent, and how its installation went."""
+
 WEB_KEY = f"{STATE}/web/key.pem"
 WEB_CERTIFICATE = f"{STATE}/web/certificate.pem"

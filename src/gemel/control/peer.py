@@ -25,6 +25,7 @@ class Fault(enum.IntEnum):
     DIFFERENT_INTERFACES = 22
     NOT_PREPARED = 30
     NOT_APPLIED = 31
+    NOT_INSTALLED = 32
     AWAY = -32300
     NOT_XML = -32700
     NOT_A_CALL = -32600

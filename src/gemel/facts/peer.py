@@ -79,6 +79,7 @@ class PeerStatus:
     config_sync: PeerConfig
     gateways: tuple[PeerGateway, ...]
     web_address: str = ""
+    software: str = ""
 
 
 def told(status: Json) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Sources:
     notices: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
     web_address: str = ""
+    software: str = ""
     dhcp: Json | None = None
     serves_dhcp: bool = False
 
@@ -56,6 +57,7 @@ def status(sources: Sources) -> dict[str, Any]:
     return {
         "node": sources.node,
         "web_address": sources.web_address,
+        "software": sources.software,
         "role_config": role_config(sources),
         "problems": list(problems(sources)),
         "carp": [_vhid(v, sources.words) for v in carp.get("vhids", ())],

@@ -10,18 +10,34 @@ from gemel.control.peer import Fault
 from gemel.core.certificate import der, fingerprint, pem
 from gemel.core.codec import Malformed
 from gemel.sync.identity import Stamp, pem_fingerprint
-from gemel.sync.messages import Hello, PairBegin, PairFinish, Request, Told, Watch, Welcome, pack, unpack
+from gemel.sync.messages import (
+    AskInstall,
+    Hello,
+    Install,
+    InstallReport,
+    PackagePart,
+    PairBegin,
+    PairFinish,
+    Request,
+    Told,
+    Watch,
+    Welcome,
+    pack,
+    unpack,
+)
 from gemel.sync.node import Known, Sender, Target
 from gemel.sync.push import NotPushed, Pushed, Why, run, transaction
 from gemel.sync.transport import Dial, HttpsTransport, Reply, Transport
 from gemel.sync.trust import NotProven, Prover
 from gemel.sync.xmlrpc import Faulted, NotXmlRpc, looks_like_html, read_response, write_call
 
+PART = 1 << 20  # bytes of a package in one call
 ANSWER_WITHIN = 20.0  # seconds
 WITHIN = {
     # What takes longer, or must not: 10,000 rules on a slow machine; a status is worth nothing when it is old.
     "gemel.prepare": 180.0,
     "gemel.commit": 180.0,
+    "gemel.install": 120.0,
     "gemel.watch": 4.0,
     "gemel.told": 2.5,
 }
@@ -50,6 +66,31 @@ def pair_now(node: Sender, target: Target, dial: Dial = HttpsTransport) -> str:
     """
     with _conversation(node, target, dial) as conversation:
         return conversation.pair(node)
+
+
+def give_package(node: Sender, target: Target, package: bytes, sha256: str, dial: Dial = HttpsTransport) -> None:
+    """Send the peer a new version's package and have it begin to install it.
+
+    Raises:
+        NotPushed: with cause and cure in words.
+    """
+    with _conversation(node, target, dial) as conversation:
+        conversation.ask(Hello(node.introduction(), node.identity.certificate))
+        for offset in range(0, len(package), PART):
+            data = base64.b64encode(package[offset : offset + PART]).decode()
+            conversation.ask(PackagePart(offset, data))
+        conversation.ask(Install(sha256))
+
+
+def ask_install(node: Sender, target: Target, dial: Dial = HttpsTransport) -> InstallReport:
+    """How the installation stands that `give_package` began.
+
+    Raises:
+        NotPushed: with cause and cure in words.
+    """
+    with _conversation(node, target, dial) as conversation:
+        conversation.ask(Hello(node.introduction(), node.identity.certificate))
+        return conversation.ask(AskInstall())
 
 
 @contextlib.contextmanager
@@ -234,6 +275,7 @@ _MEANINGS: dict[int, tuple[Why, str]] = {
     Fault.DIFFERENT_VERSION: (Why.REFUSED, "{said}"),
     Fault.DIFFERENT_INTERFACES: (Why.REFUSED, "{said}"),
     Fault.NOT_PREPARED: (Why.AWAY, "{where} no longer has what it prepared: {said}"),
+    Fault.NOT_INSTALLED: (Why.REFUSED, "{where} does not install the package: {said}"),
     Fault.NOT_APPLIED: (Why.FAILED, "{where} could not apply the configuration: {said}"),
     Fault.NO_SUCH_METHOD: (
         Why.REFUSED,

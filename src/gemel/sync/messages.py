@@ -171,6 +171,48 @@ class Commit(Request[Committed]):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """How many bytes of the package are there."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePart(Request[Kept]):
+    """A part of a new version's package, in base64; parts come in order, the one at `offset` 0 begins anew."""
+
+    offset: int
+    data: str
+    method = "gemel.package_part"
+    answer_shape = Kept
+
+
+@dataclass(frozen=True, slots=True)
+class InstallReport:
+    """How an installation stands: ``none``, ``running``, ``done``, ``failed``; `text` is the last that was said."""
+
+    state: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Install(Request[InstallReport]):
+    """Begin to install the package whose parts were sent, if this is its SHA-256 (hexadecimal)."""
+
+    sha256: str
+    method = "gemel.install"
+    answer_shape = InstallReport
+
+
+@dataclass(frozen=True, slots=True)
+class AskInstall(Request[InstallReport]):
+    """How does it stand?"""
+
+    method = "gemel.install_report"
+    answer_shape = InstallReport
+
+
+@dataclass(frozen=True, slots=True)
 class Watching:
     """The session that statuses are exchanged in."""
 

@@ -79,6 +79,31 @@ class Sender(Known, Protocol):
         """What the peer should have, from the running revision (never from pending changes), for `target().areas`."""
 
 
+class PackageRefused(Exception):
+    """The package is not taken, or not installed; the text says why, in words."""
+
+
+class Packages(Protocol):
+    """Where a peer's package goes, and what installs it. Nothing here waits for the installation."""
+
+    def take(self, offset: int, data: bytes) -> int:
+        """Keep a part; returns how many bytes are there.
+
+        Raises:
+            PackageRefused: it is not the next part, or the package grows too large.
+        """
+
+    def install(self, sha256: str) -> None:
+        """Begin to install what is there.
+
+        Raises:
+            PackageRefused: it is another file, no newer Gemel, or this node was not installed from a package.
+        """
+
+    def report(self) -> tuple[str, str]:
+        """State and text of `messages.InstallReport`."""
+
+
 class Receiver(Known, Protocol):
     """The node as the one that is pushed to."""
 

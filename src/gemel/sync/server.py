@@ -8,14 +8,20 @@ Every call is checked here again from the ground up, whatever webd did:
     gemel.hello             pinned, or expected    by it, number 0        Basic, privilege   opens a session
     gemel.report            of the session         number grows           as at hello        a session
     gemel.prepare, commit   of the session         number grows           as at hello        a session, no target
+    gemel.package_part      of the session         number grows           as at hello        a session, no target
+    gemel.install           of the session         number grows           as at hello        a session, no target
+    gemel.install_report    of the session         number grows           as at hello        a session
     pfsense.host_firmware_version                                         Basic, privilege   health check of other tools
 """
 
+import base64
+import binascii
+import contextlib
 import hmac
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,10 +33,15 @@ from gemel.sync.gates import Gates, Offer, Pairing, Refusal, Session
 from gemel.sync.identity import pem_fingerprint
 from gemel.sync.meeting import findings
 from gemel.sync.messages import (
+    AskInstall,
     AskReport,
     Commit,
     Committed,
     Hello,
+    Install,
+    InstallReport,
+    Kept,
+    PackagePart,
     PairBegin,
     PairFinish,
     PairingChallenge,
@@ -41,7 +52,7 @@ from gemel.sync.messages import (
     pack,
     unpack,
 )
-from gemel.sync.node import NotApplied, Origin, Receiver
+from gemel.sync.node import NotApplied, Origin, PackageRefused, Packages, Receiver
 from gemel.sync.trust import NotProven, Verifier
 
 log = logging.getLogger(__name__)
@@ -66,8 +77,11 @@ class Received:
 class PeerServer:
     """Answers the peer's calls, one at a time. `entropy` gives the ids of sessions, pairings and prepared offers."""
 
-    def __init__(self, node: Receiver, entropy: Callable[[], str] = secrets.token_urlsafe) -> None:
+    def __init__(
+        self, node: Receiver, packages: Packages | None = None, entropy: Callable[[], str] = secrets.token_urlsafe
+    ) -> None:
         self._node = node
+        self._packages = packages
         self._entropy = entropy
         self._gates = Gates(node)
         self._lock = threading.Lock()
@@ -79,6 +93,9 @@ class PeerServer:
             AskReport.method: self._report,
             Prepare.method: self._prepare,
             Commit.method: self._commit,
+            PackagePart.method: self._package_part,
+            Install.method: self._install,
+            AskInstall.method: self._install_report,
             "pfsense.host_firmware_version": self._firmware_version,
         }
 
@@ -97,7 +114,8 @@ class PeerServer:
                 return PeerAnswer(method(call, now))
             except Refusal as refusal:
                 log.warning("%s from %s: %s", call.method, call.remote, refusal)
-                if self._received.address in (None, call.remote):  # strangers do not write on our status page
+                by_peer = self._received.address in (None, call.remote)  # strangers do not write on our status page
+                if by_peer and refusal.fault != Fault.NOT_INSTALLED:
                     self._note(problem=f"{call.remote}: {refusal}")
                 return PeerAnswer(fault=refusal.fault, text=str(refusal))
             except Malformed as error:
@@ -196,6 +214,39 @@ class PeerServer:
             raise Refusal(Fault.NOT_APPLIED, f"not applied, everything is as it was: {error}") from None
         self._note(pushed=now, peer_revision=offer.origin.revision, problem=None)
         return pack(Committed(revision))
+
+    # A new version
+
+    def _package_part(self, call: PeerCall, now: float) -> str:
+        asked = unpack(PackagePart, _only(call))
+        try:
+            data = base64.b64decode(asked.data, validate=True)
+        except binascii.Error:
+            raise Malformed("the part is not base64") from None
+        with self._taking(call, now) as packages:
+            return pack(Kept(packages.take(asked.offset, data)))
+
+    def _install(self, call: PeerCall, now: float) -> str:
+        asked = unpack(Install, _only(call))
+        with self._taking(call, now) as packages:
+            packages.install(asked.sha256)
+            return pack(InstallReport(*packages.report()))
+
+    def _install_report(self, call: PeerCall, now: float) -> str:
+        unpack(AskInstall, _only(call))
+        self._gates.session(call, now)
+        return pack(InstallReport(*self._packages.report()) if self._packages else InstallReport("none"))
+
+    @contextlib.contextmanager
+    def _taking(self, call: PeerCall, now: float) -> Iterator[Packages]:
+        """Only from a node that pushes here, to one that does not push itself."""
+        self._gates.no_conflict(self._gates.session(call, now).peer.name)
+        if self._packages is None:
+            raise Refusal(Fault.NOT_INSTALLED, "this node takes no packages")
+        try:
+            yield self._packages
+        except PackageRefused as error:
+            raise Refusal(Fault.NOT_INSTALLED, str(error)) from None
 
     # Other tools
 

@@ -27,6 +27,7 @@ NOT_FOR_REST = {
     ask.AskFrame: "the frame of pages", ask.AskChoices: "the drop-downs of pages", ask.News: "GET /events",
     ask.RolesChanged: "carpd's", ask.SetupCode: "the console's", ask.LoginCode: "POST /login takes both at once",
     ask.AskRuns: "the list on the pages", ask.AskSources: "the drop-downs of pages",
+    ask.UpgradePeer: "root's, with a file of this machine", ask.AskPeerInstall: "root's, during an upgrade",
     ask.Complete: "completes what one types on pages", ask.RuleHits: "GET /facts/rules has all of them",
 }  # fmt: skip
 """Questions to the agent that REST does not put, and why."""

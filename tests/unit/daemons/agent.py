@@ -18,6 +18,7 @@ from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.peer import ThisNode
 from gemel.effects.keys import KeyPair, make_keys
+from gemel.effects.packages import Packages
 from gemel.facts.peer import Sight
 from gemel.sync.pusher import Pusher
 from gemel.sync.server import PeerServer
@@ -96,5 +97,6 @@ def running(folder: Path, blank: bool = False) -> Agent:
     access = Access(lambda: desk.config, lambda: 0.0)
     unseen: Any = Unseen()
     diagnostics = Diagnostics(lambda: desk.config, folder / "captures", access.alive)
-    answers = Answers(desk, there.transaction, node, Pusher(node), PeerServer(node), access, unseen, diagnostics)
+    answers = Answers(desk, there.transaction, node, Pusher(node), PeerServer(node), access, unseen, diagnostics,
+                      Packages(folder / "upgrade"))  # fmt: skip
     return Agent(there, desk, answers)

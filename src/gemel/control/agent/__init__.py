@@ -28,6 +28,7 @@ from gemel.control.agent.accounts import (
 )
 from gemel.control.agent.cluster import (
     AskFingerprints,
+    AskPeerInstall,
     CarpScan,
     EnableCarp,
     FailOver,
@@ -35,6 +36,7 @@ from gemel.control.agent.cluster import (
     MacReport,
     Maintenance,
     Overheard,
+    PeerInstall,
     PinPeer,
     ResetDemotion,
     ResyncStates,
@@ -42,6 +44,7 @@ from gemel.control.agent.cluster import (
     ScanReport,
     SyncNow,
     TestVirtualMac,
+    UpgradePeer,
 )
 from gemel.control.agent.configuration import (
     Applied,
@@ -111,7 +114,7 @@ QUESTIONS = (
     AskFrame, AskChoices, AskFact, News, RolesChanged, CarpScan, ResetDemotion, ResyncStates, TestVirtualMac,
     Ping, Capture, AskRun, AskRuns, StopRun, ReadCapture, AskSources, TestNotification,
     LoginCode, AskSetup, SetupCode, SetUp, AskAccount, ChangePassword, StartTotp, ConfirmTotp, EndTotp, ResetTotp,
-    Keys, MakeKey, RevokeKey, ForgetLease, WakeOnLan,
+    Keys, MakeKey, RevokeKey, ForgetLease, WakeOnLan, UpgradePeer, AskPeerInstall,
 )  # fmt: skip
 
 READING = (
@@ -149,6 +152,7 @@ __all__ = [
     "AskFact",
     "AskFingerprints",
     "AskFrame",
+    "AskPeerInstall",
     "AskRun",
     "AskRuns",
     "AskSetup",
@@ -195,6 +199,7 @@ __all__ = [
     "NewsReport",
     "Overheard",
     "OwnAccount",
+    "PeerInstall",
     "Piece",
     "PinPeer",
     "Ping",
@@ -226,5 +231,6 @@ __all__ = [
     "TestNotification",
     "TestVirtualMac",
     "TotpSecret",
+    "UpgradePeer",
     "WakeOnLan",
 ]  # fmt: skip

@@ -104,6 +104,29 @@ class FailOver(Question[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradePeer(Question[None]):
+    """Send the peer the package at this path, and have it begin to install it. Root only."""
+
+    path: str
+    answer_shape = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInstall:
+    """How the peer's installation stands: ``none``, ``running``, ``done``, ``failed``; `text` is what was said last."""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskPeerInstall(Question[PeerInstall]):
+    """How does it stand? Root only."""
+
+    answer_shape = PeerInstall
+
+
+@dataclass(frozen=True, slots=True)
 class ResyncStates(Question[None]):
     """Send the whole table of states to the peer again; how far it is stands in the status."""
 

@@ -29,6 +29,7 @@ from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.heartbeat import hand_over_key
 from gemel.daemons.agent.memory import Memory
+from gemel.daemons.agent.packages import PeersPackages
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.remembered import Remembered
 from gemel.daemons.agent.segments import overheard
@@ -41,6 +42,7 @@ from gemel.effects.ear import Ear
 from gemel.effects.helpers import lacking_helpers
 from gemel.effects.keys import KeyPair, make_keys
 from gemel.effects.machine import Failed, Machine
+from gemel.effects.packages import Packages
 from gemel.effects.store import Store
 from gemel.sync.pusher import Pusher
 from gemel.sync.server import PeerServer
@@ -109,13 +111,14 @@ def main() -> None:
     give_key(node)
     pusher = Pusher(node)
     changed.pusher = pusher
-    server = PeerServer(node)
+    packages = Packages(Path(paths.UPGRADE))
+    server = PeerServer(node, PeersPackages(packages))
     sight = Sight(desk, transaction, node, pusher, server)
     changed.sight = sight
     remembered = Remembered(run / "sessions.json", Path(paths.STATE) / "logins.json")
     access = Access(lambda: desk.config, time.monotonic, sight.logged_in, remembered=remembered)
     diagnostics = Diagnostics(lambda: desk.config, run / "captures", access.alive)
-    answers = Answers(desk, transaction, node, pusher, server, access, sight, diagnostics)
+    answers = Answers(desk, transaction, node, pusher, server, access, sight, diagnostics, packages)
     questions = (*agent_questions.QUESTIONS, *peer.QUESTIONS)
     Door(paths.AGENT_DOOR, questions, answers, mode=0o660 if group >= 0 else 0o600, gid=group)
     pusher.start()

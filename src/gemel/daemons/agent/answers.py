@@ -26,6 +26,7 @@ from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.entrance import Entrance
 from gemel.daemons.agent.hits import Hits
 from gemel.daemons.agent.lists import choices, completed, listed, names_in
+from gemel.daemons.agent.packages import peer_install, upgrade_peer
 from gemel.daemons.agent.pages import Around, frame
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.resync import resync
@@ -34,6 +35,7 @@ from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.effects.look import octets, rule_counters
 from gemel.effects.machine import Failed
+from gemel.effects.packages import Packages
 from gemel.sync.identity import pem_fingerprint
 from gemel.sync.pusher import Pusher
 from gemel.sync.server import PeerServer
@@ -53,6 +55,7 @@ class Answers:
         access: Access,
         sight: Sight,
         diagnostics: Diagnostics,
+        packages: Packages,
     ) -> None:
         self._desk = desk
         self._transaction = transaction
@@ -104,6 +107,8 @@ class Answers:
             ask.ForgetLease: lambda q, _: forget(q),
             ask.WakeOnLan: lambda q, _: wake(self._desk.config, q),
             ask.TestNotification: lambda _, who: sight.notifier.test(who),
+            ask.UpgradePeer: lambda q, _: upgrade_peer(node, packages, q),
+            ask.AskPeerInstall: lambda *_: peer_install(node),
             **self._entrance.answers,
         }
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from gemel import __version__
 from gemel.areas.conntrack_helpers import lacking
 from gemel.areas.high_availability import HIGH_AVAILABILITY, boxes
 from gemel.areas.interfaces import INTERFACES
@@ -120,6 +121,7 @@ def _gathered(
         notices=desk.notices,
         words={i.id: i.title for i in config[INTERFACES].items},
         web_address=web_address(config),
+        software=__version__,
         dhcp=dhcp.report(),
         serves_dhcp=dhcp.wanted,
     )

@@ -1,0 +1,58 @@
+"""`gemel upgrade`: look, then go on in a unit of systemd's, which lives on when the terminal goes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemel.cli.console import fail, out
+from gemel.control.paths import UPGRADE
+from gemel.daemons.upgrade import run
+from gemel.daemons.upgrade.steps import Upgrade
+from gemel.effects.packages import NotInstallable, Packages
+
+UNIT = "gemel-upgrade.service"
+
+app = typer.Typer(help="Bring a new version to both nodes, one after the other. On the primary.")
+
+
+@app.callback(invoke_without_command=True)
+def upgrade(
+    package: Annotated[Path, typer.Argument(help="The new version's package, a .deb file.")],
+    check: Annotated[bool, typer.Option("--check", help="Look whether it could be begun, and end.")] = False,
+    here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
+) -> None:
+    """Bring a new version to both nodes, while connections go on.
+
+    The secondary gets it first, over SYNC, and has to stand by with it; then the virtual IPs go there, this node gets
+    it, and they come back. It stops at the first thing that is not as expected, says where it stands, and goes on from
+    there when it is begun again.
+    """
+    if os.geteuid():
+        fail("only root can do this: try `sudo gemel upgrade`")
+    packages = Packages(Path(UPGRADE))
+    try:
+        found = packages.read(package.absolute())
+        run.checked(found, packages)
+    except NotInstallable as no:
+        fail(str(no))
+    if check:
+        order = Upgrade(found.version).next(run.TwoNodes(found, packages).look(), 0.0)
+        if order.kind == "stop":
+            fail(order.text)
+        out.print(f"It can be begun: {order.text}", markup=False)
+    elif here:
+        raise typer.Exit(0 if run.upgrade(found, packages) else 1)
+    else:
+        raise typer.Exit(_apart(found.path))
+
+
+def _apart(path: Path) -> int:
+    """In a unit of its own; what it says comes here."""
+    out.print(f"Should this terminal go, it goes on: `journalctl -f -u {UNIT}`")
+    sys.stdout.flush()
+    begin = ("systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--unit", UNIT)
+    return subprocess.run((*begin, run.COMMAND, "upgrade", "--here", str(path)), check=False).returncode

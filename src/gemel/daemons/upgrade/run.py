@@ -1,0 +1,148 @@
+"""The hands of an upgrade. Everything is imported before it begins: it replaces its own code on the way.
+
+What concerns this node's agent goes through the command `gemel`, which is always of the same version as the agent.
+"""
+
+import contextlib
+import json
+import subprocess
+import syslog
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from gemel.control.agent import AskPeerInstall, UpgradePeer
+from gemel.control.door import Refused, Unreachable, ask
+from gemel.control.paths import AGENT_DOOR
+from gemel.daemons.upgrade.sight import Pair, pair_of
+from gemel.daemons.upgrade.steps import Installation, Order, Upgrade
+from gemel.effects.packages import NotInstallable, Package, Packages
+
+COMMAND = "/usr/bin/gemel"
+EVERY = 2.0  # seconds between two looks
+PATIENCE = 30.0
+SENDING = 900.0  # seconds for a package over a slow SYNC
+
+
+class NotDone(Exception):
+    """An order could not be carried out; the text says why."""
+
+
+class Hands(Protocol):
+    """What an upgrade does to the two nodes, and what it sees of them."""
+
+    def look(self) -> Pair | None:
+        """The pair now; None while this node's agent does not answer."""
+
+    def installation(self, there: bool) -> Installation | None:
+        """How it stands, on the peer or here; None where nobody says."""
+
+    def do(self, order: Order) -> None:
+        """Carry it out.
+
+        Raises:
+            NotDone: it cannot be.
+        """
+
+
+def carry_out(
+    upgrade: Upgrade, hands: Hands, say: Callable[[str], None], clock: Callable[[], float], pause: Callable[[], None]
+) -> bool:
+    """From the first look to the last; whether both nodes run the new version in the end."""
+    installing: bool | None = None  # on the peer; None: nowhere
+    while True:
+        installation = hands.installation(installing) if installing is not None else None
+        order = upgrade.next(hands.look(), clock(), installation)
+        if order.kind == "wait":
+            pause()
+            continue
+        say(order.text)
+        if order.kind in ("done", "stop"):
+            return order.kind == "done"
+        installing = order.kind == "install there" if order.kind.startswith("install") else None
+        try:
+            hands.do(order)
+        except NotDone as no:
+            say(upgrade.failed(str(no)).text)
+            return False
+
+
+class TwoNodes:
+    """`Hands` on a real pair."""
+
+    def __init__(self, package: Package, packages: Packages, command: str = COMMAND) -> None:
+        self._package = package
+        self._packages = packages
+        self._command = command
+
+    def look(self) -> Pair | None:
+        try:
+            return pair_of(json.loads(self._gemel("status", "--json")))
+        except (NotDone, ValueError, KeyError, TypeError):
+            return None
+
+    def installation(self, there: bool) -> Installation | None:
+        if not there:
+            return Installation(*self._packages.report())
+        try:
+            report = ask(AGENT_DOOR, AskPeerInstall(), PATIENCE)
+        except (Refused, Unreachable):
+            return None
+        return Installation(report.state, report.text)
+
+    def do(self, order: Order) -> None:
+        match order.kind:
+            case "install there":
+                self._give()
+            case "install here":
+                try:
+                    self._packages.begin(self._package)
+                except NotInstallable as no:
+                    raise NotDone(str(no)) from None
+            case "hand over" | "hand back":
+                self._gemel("carp", "maintenance", "on" if order.kind == "hand over" else "off")
+
+    def _give(self) -> None:
+        try:
+            ask(AGENT_DOOR, UpgradePeer(str(self._package.path)), SENDING)
+        except (Refused, Unreachable) as no:
+            raise NotDone(str(no)) from None
+
+    def _gemel(self, *words: str) -> str:
+        try:
+            done = subprocess.run(
+                (self._command, *words), capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise NotDone(f"gemel {' '.join(words)}: {error}") from None
+        if done.returncode:
+            raise NotDone(f"gemel {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
+
+
+def checked(package: Package, packages: Packages) -> None:
+    """Would this node, and the version that the peer runs, take the package?
+
+    Raises:
+        NotInstallable: no.
+    """
+    pair = TwoNodes(package, packages).look()
+    there = pair.there.version if pair and pair.there else ""
+    if there and packages.older(package.version, there):
+        raise NotInstallable(f"version {package.version} is older than {there}, which runs on the peer")
+    if packages.installed() != package.version:
+        packages.check(package)
+
+
+def say(text: str) -> None:
+    """To whoever looks on, who may have gone, and to the journal."""
+    syslog.syslog(text)
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
+def upgrade(package: Package, packages: Packages) -> bool:
+    """Upgrade the pair; whether that worked. What happens is said as it happens."""
+    syslog.openlog("gemel-upgrade")
+    hands: Any = TwoNodes(package, packages)
+    return carry_out(Upgrade(package.version), hands, say, time.monotonic, lambda: time.sleep(EVERY))

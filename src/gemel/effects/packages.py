@@ -1,0 +1,193 @@
+"""Gemel's Debian package: what a file holds, what is installed, and an installation that outlives who began it.
+
+apt runs in a unit of its own, begun through a shell: the package that it replaces is the one that this code is from.
+What it says goes to a file, its exit status to another when it is over.
+"""
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = "gemel"
+UNIT = "gemel-install.service"
+LARGEST = 512 << 20  # bytes
+PATIENCE = 120.0  # seconds for a command; the installation itself is not waited for
+LAST_WORDS = 6  # lines
+
+SCRIPT = """\
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+apt-get -y -q --no-install-recommends --no-remove -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 \
+    install "$1" >"$2/log" 2>&1
+echo $? >"$2/outcome.new"
+mv "$2/outcome.new" "$2/outcome"
+"""
+
+
+class NotInstallable(Exception):
+    """This package cannot be installed here; the text says why, in words."""
+
+
+class CommandFailed(Exception):
+    """A command is not there, took too long, or ended with an error; the text has its last words."""
+
+
+Run = Callable[..., str]
+
+
+def run(*argv: str) -> str:
+    """What a command prints.
+
+    Raises:
+        CommandFailed: it did not work.
+    """
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CommandFailed(f"{argv[0]}: {error}") from None
+    if done.returncode:
+        raise CommandFailed(f"{argv[0]}: {_last(done.stderr or done.stdout) or done.returncode}")
+    return done.stdout
+
+
+def _last(text: str) -> str:
+    return "; ".join(line.strip() for line in text.strip().splitlines()[-LAST_WORDS:])
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package file."""
+
+    path: Path
+    version: str
+    sha256: str
+
+
+class Packages:
+    """Reads package files, and installs them on this machine. `folder` is for what has to be kept meanwhile."""
+
+    def __init__(self, folder: Path, run: Run = run) -> None:
+        self._folder = folder
+        self._run = run
+        self._incoming = folder / "incoming.deb"
+
+    def installed(self) -> str:
+        """The version that is installed, empty where this machine has none from a package."""
+        try:
+            said = self._run("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", NAME)
+        except CommandFailed:
+            return ""
+        status, _, version = said.partition(" ")
+        return version if status not in ("not-installed", "config-files") else ""
+
+    def older(self, one: str, other: str) -> bool:
+        """Whether version `one` comes before `other`, as Debian counts."""
+        try:
+            self._run("dpkg", "--compare-versions", one, "lt", other)
+        except CommandFailed:
+            return False
+        return True
+
+    def read(self, path: Path) -> Package:
+        """What the file holds.
+
+        Raises:
+            NotInstallable: it is no package of Gemel for this machine.
+        """
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            text = self._run("dpkg-deb", "-f", str(path), "Package", "Version", "Architecture")
+            architecture = self._run("dpkg", "--print-architecture").strip()
+        except OSError as error:
+            raise NotInstallable(f"{path}: {error.strerror}") from None
+        except CommandFailed as error:
+            raise NotInstallable(f"{path} is no Debian package ({error})") from None
+        fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+        if fields.get("Package") != NAME:
+            raise NotInstallable(f"{path} is the package {fields.get('Package', '')!r}, not {NAME!r}")
+        if fields.get("Architecture") not in (architecture, "all"):
+            raise NotInstallable(f"{path} is for {fields.get('Architecture')}, this machine is {architecture}")
+        return Package(path, fields.get("Version", ""), sha256)
+
+    def check(self, package: Package) -> None:
+        """Could it be installed now? Changes nothing.
+
+        Raises:
+            NotInstallable: no.
+        """
+        now = self.installed()
+        if not now:
+            raise NotInstallable("Gemel was not installed from a package on this machine")
+        if not self.older(now, package.version):
+            raise NotInstallable(f"version {package.version} is not newer than {now}, which is installed")
+        try:
+            self._run("apt-get", "-s", "-q", "--no-install-recommends", "--no-remove", "install", str(package.path))
+        except CommandFailed as error:
+            raise NotInstallable(f"apt would not install it: {error}") from None
+
+    def begin(self, package: Package) -> None:
+        """Begin to install it; `report` says how that stands.
+
+        Raises:
+            NotInstallable: it cannot be begun; nothing has changed.
+        """
+        if self._is_running():
+            raise NotInstallable("another installation is on its way")
+        self.check(package)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("log", "outcome"):
+            (self._folder / name).unlink(missing_ok=True)
+        command = ("/bin/sh", "-c", SCRIPT, "sh", str(package.path.absolute()), str(self._folder))
+        try:
+            self._run("systemd-run", "--quiet", "--collect", "--unit", UNIT, "--service-type=exec", *command)
+        except CommandFailed as error:
+            raise NotInstallable(f"the installation could not be begun: {error}") from None
+
+    def report(self) -> tuple[str, str]:
+        """``none``, ``running``, ``done`` or ``failed``, and the last lines that were said."""
+        log, outcome = self._folder / "log", self._folder / "outcome"
+        running = self._is_running()  # asked first: the outcome is there before the unit has ended
+        said = _last(log.read_text(errors="replace")) if log.exists() else ""
+        if outcome.exists():
+            return ("done" if outcome.read_text().strip() == "0" else "failed"), said
+        if running:
+            return "running", said
+        return ("failed", f"it was cut off: {said}") if log.exists() else ("none", "")
+
+    def _is_running(self) -> bool:
+        try:
+            self._run("systemctl", "is-active", "--quiet", UNIT)
+        except CommandFailed:
+            return False
+        return True
+
+    # Of the peer ----------------------------------------------------------------------------------------------------
+
+    def take(self, offset: int, data: bytes) -> int:
+        """Keep a part of a file that comes in parts, in order; offset 0 begins anew. Returns how many bytes are there.
+
+        Raises:
+            NotInstallable: it is not the next part, or there are too many.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        there = self._incoming.stat().st_size if offset and self._incoming.exists() else 0
+        if offset != there:
+            raise NotInstallable(f"the part at {offset} does not follow what is there, {there} bytes")
+        if there + len(data) > LARGEST:
+            raise NotInstallable(f"more than {LARGEST >> 20} MiB")
+        with self._incoming.open("ab" if offset else "wb") as file:
+            file.write(data)
+        return there + len(data)
+
+    def install(self, sha256: str) -> None:
+        """Begin to install what came.
+
+        Raises:
+            NotInstallable: it is not what was meant, or cannot be installed.
+        """
+        package = self.read(self._incoming)
+        if package.sha256 != sha256.lower():
+            raise NotInstallable("what arrived is not what was sent")
+        self.begin(package)

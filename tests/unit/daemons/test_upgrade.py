@@ -1,0 +1,224 @@
+"""The upgrade of a pair as scripts of what is seen: what is done, in which order, and where it stops."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.control.agent import AskPeerInstall, UpgradePeer
+from gemel.daemons.upgrade.run import NotDone, carry_out
+from gemel.daemons.upgrade.sight import Pair, pair_of
+from gemel.daemons.upgrade.steps import COMES_BACK, Installation, Order, Upgrade
+from gemel.facts.peer import Sight, heard, peer_section, safe_to_fail_over, told
+from tests.unit.daemons.agent import WEB, running
+from tests.unit.facts.node import node_status
+
+OLD, NEW = "1.0", "1.1"
+
+
+def seen(mine: dict[str, Any], theirs: dict[str, Any], silent: str = "") -> Pair:
+    """Through everything that is between the nodes and the upgrade: what they tell, the verdict, the status."""
+    sight = Sight(heard(told(theirs)), 9.0 if silent else 0.5, silent)
+    return pair_of({**mine, "peer": peer_section(sight), "safe_to_fail_over": safe_to_fail_over(mine, sight)})
+
+
+@dataclass
+class Box:
+    """Two nodes. An installation takes `takes` looks, in the middle of which its node is silent."""
+
+    versions: dict[str, str] = field(default_factory=lambda: {"fw1": OLD, "fw2": OLD})
+    maintenance: bool = False
+    takes: int = 4
+    refuses: str = ""
+    starts: dict[str, bool] = field(default_factory=dict)
+    broken_apt: str = ""
+    spoil: Callable[["Box", dict[str, Any], dict[str, Any]], None] = lambda *_: None
+    log: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    now: float = 0.0
+    installing: str = ""
+    left: int = 0
+
+    def run(self) -> bool:
+        return carry_out(Upgrade(NEW), self, self.said.append, lambda: self.now, self.pause)
+
+    def pause(self) -> None:
+        self.now += 2.0
+        if self.installing and self.left > 0 and not self.broken_apt:
+            self.left -= 1
+            if self.left == 0 and self.starts.get(self.installing, True):
+                self.versions[self.installing] = NEW
+                self.installing = ""
+
+    def look(self) -> Pair | None:
+        away = self.installing if self.left < self.takes - 1 else ""
+        if away == "fw1":
+            return None
+        first, second = ("BACKUP", "MASTER") if self.maintenance else ("MASTER", "BACKUP")
+        mine = node_status("fw1", first, software=self.versions["fw1"], maintenance=self.maintenance)
+        mine["demotion"] = {"maintenance": 240} if self.maintenance else {}
+        theirs = node_status("fw2", second, software=self.versions["fw2"])
+        self.spoil(self, mine, theirs)
+        return seen(mine, theirs, "no answer from 172.16.1.3:443" if away else "")
+
+    def installation(self, there: bool) -> Installation | None:
+        assert there == (self.installing != "fw1") or not self.installing
+        if self.broken_apt:
+            return Installation("failed", self.broken_apt)
+        return None if self.installing and self.left < self.takes - 1 else Installation("running")
+
+    def do(self, order: Order) -> None:
+        self.log.append(order.kind)
+        if order.kind == self.refuses:
+            raise NotDone("172.16.1.3:443 does not install the package: no room")
+        if order.kind.startswith("install"):
+            self.installing, self.left = ("fw2" if order.kind == "install there" else "fw1"), self.takes
+        else:
+            self.maintenance = order.kind == "hand over"
+
+
+def test_only_root_sends_packages(tmp_path: Path) -> None:
+    agent = running(tmp_path)
+    for question in (UpgradePeer("/root/gemel.deb"), AskPeerInstall()):
+        assert "log in first" in str(agent.refusal(question, WEB))
+        assert "only the primary of a pair" in str(agent.refusal(question)), "its keys are not exchanged yet"
+
+
+EVERYTHING = ["install there", "hand over", "install here", "hand back"]
+
+
+def test_both_nodes_get_the_new_version_and_the_roles_are_as_before() -> None:
+    box = Box()
+    assert box.run() and box.log == EVERYTHING
+    assert box.versions == {"fw1": NEW, "fw2": NEW} and not box.maintenance
+    assert box.said == [
+        "fw2 gets 1.1; fw1 goes on serving", "fw2 runs 1.1 and stands by; the virtual IPs go there",
+        "fw2 serves; fw1 gets 1.1", "fw1 runs 1.1; the virtual IPs come back", "Both nodes run 1.1.",
+    ]  # fmt: skip
+
+
+def test_what_both_run_already_is_left_alone() -> None:
+    box = Box({"fw1": NEW, "fw2": NEW})
+    assert box.run() and box.log == []
+
+
+@pytest.mark.parametrize(
+    ("versions", "maintenance", "left"),
+    [
+        ({"fw1": OLD, "fw2": NEW}, False, EVERYTHING[1:]),
+        ({"fw1": OLD, "fw2": NEW}, True, EVERYTHING[2:]),
+        ({"fw1": NEW, "fw2": NEW}, True, EVERYTHING[3:]),
+        ({"fw1": NEW, "fw2": OLD}, False, EVERYTHING[:1]),
+    ],
+)
+def test_one_that_stopped_goes_on_where_it_stood(
+    versions: dict[str, str], maintenance: bool, left: list[str]
+) -> None:
+    box = Box(dict(versions), maintenance)
+    assert box.run() and box.log == left and not box.maintenance
+
+
+def states_differ(_box: Box, mine: dict[str, Any], _theirs: dict[str, Any]) -> None:
+    mine["state_sync"] = {**mine["state_sync"], "agreement": "differs"}
+
+
+UNFIT: list[tuple[Callable[[Box, dict[str, Any], dict[str, Any]], None], str]] = [
+    (lambda _b, m, _t: m.update(role_config="secondary"), "a pair is upgraded from its primary"),
+    (lambda _b, _m, t: t.update(carp_enabled=False), "CARP is disabled on fw2"),
+    (lambda _b, _m, t: t.update(software=""), "fw2 does not tell its version"),
+    (lambda _b, _m, t: t["carp"][0].update(state="INIT"), "WAN@200 is MASTER on fw1 and INIT on fw2"),
+    (lambda _b, m, _t: m["config_sync"].update(status="waiting"), "not proven to be the same on both: waiting"),
+    (states_differ, "the state tables differ"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), UNFIT, ids=[words for _, words in UNFIT])
+def test_a_pair_that_is_not_well_is_left_as_it_is(
+    spoil: Callable[[Box, dict[str, Any], dict[str, Any]], None], words: str
+) -> None:
+    box = Box(spoil=spoil)
+    assert not box.run() and box.log == []
+    assert words in box.said[-1] and "Nothing has been changed." in box.said[-1]
+
+
+def test_maintenance_mode_is_somebodys_wish_and_is_not_ended_by_an_upgrade() -> None:
+    box = Box(maintenance=True)
+    assert not box.run() and box.log == [] and "gemel carp maintenance off" in box.said[-1]
+
+
+def test_a_package_that_does_not_start_leaves_the_primary_serving() -> None:
+    box = Box(starts={"fw2": False})
+    assert not box.run() and box.log == ["install there"] and not box.maintenance
+    said = box.said[-1]
+    assert "nothing is heard of fw2: no answer from 172.16.1.3:443" in said and box.now >= COMES_BACK
+    assert "fw1 serves as before, with the old version. Look at fw2" in said and "goes on from here" in said
+
+
+def test_a_package_that_does_not_start_here_leaves_the_peer_serving() -> None:
+    box = Box(starts={"fw1": False})
+    assert not box.run() and box.log == EVERYTHING[:3] and box.maintenance
+    assert "this node's agent does not answer" in box.said[-1]
+    assert "fw2 serves with 1.1; fw1 stands back in maintenance mode." in box.said[-1]
+
+
+def test_what_apt_says_is_said_at_once() -> None:
+    box = Box(broken_apt="E: Unmet dependencies")
+    assert not box.run() and box.log == ["install there"] and box.now == 0.0
+    assert "the package could not be installed: E: Unmet dependencies" in box.said[-1]
+
+
+def test_an_order_that_cannot_be_carried_out_ends_it() -> None:
+    box = Box(refuses="install there")
+    assert not box.run() and box.log == ["install there"]
+    assert "does not install the package: no room" in box.said[-1] and "fw1 serves as before" in box.said[-1]
+
+
+def test_a_primary_that_loses_a_role_while_the_peer_is_away_is_not_gone_on_with() -> None:
+    def lost(box: Box, mine: dict[str, Any], _theirs: dict[str, Any]) -> None:
+        if box.installing == "fw2":
+            mine["carp"][1]["state"] = "BACKUP"
+
+    box = Box(spoil=lost)
+    assert not box.run() and box.log == ["install there"] and "LAN@1 is BACKUP on fw1" in box.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: t.update(demotion={"dhcp": 100}), "fw2 stands back: dhcp (100)"),
+        (lambda t: t["state_sync"].update(in_sync=False, status="joining"), "fw2 says 'joining'"),
+        (lambda t: t.update(problems=["carpd does not answer"]), "fw2: carpd does not answer"),
+        (lambda t: t["carp"].pop(), "do not have the same virtual IPs"),
+    ],
+)
+def test_a_peer_that_comes_back_unwell_gets_no_virtual_ip(spoil: Callable[[Any], None], words: str) -> None:
+    def with_new(box: Box, _mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+        if box.versions["fw2"] == NEW:
+            spoil(theirs)
+
+    box = Box(spoil=with_new)
+    assert not box.run() and box.log == ["install there"] and not box.maintenance and words in box.said[-1]
+
+
+def test_configurations_of_two_versions_are_no_reason_to_stop_half_way() -> None:
+    def refused(box: Box, mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+        if len(set(box.versions.values())) > 1:
+            mine["config_sync"].update(status="refused", last_error="fw1 runs Gemel 1.0 (configuration version 1), ...")
+            theirs["problems"] = ["from the peer: fw1 runs Gemel 1.0 (configuration version 1), ..."]
+
+    box = Box(spoil=refused)
+    assert box.run() and box.log == EVERYTHING
+
+
+def test_a_hand_over_that_does_not_come_about_says_how_to_get_back() -> None:
+    def stays(_box: Box, mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+        for vip in mine["carp"]:
+            vip["state"] = "MASTER"
+        for vip in theirs["carp"]:
+            vip["state"] = "BACKUP"
+
+    box = Box(spoil=stays)
+    assert not box.run() and box.log == EVERYTHING[:2]
+    assert "WAN@200 is BACKUP on fw2" in box.said[-1] and "`gemel carp maintenance off`" in box.said[-1]

@@ -1,0 +1,135 @@
+"""Package files and their installation, with commands that answer as Debian's do."""
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gemel.effects.packages import SCRIPT, CommandFailed, NotInstallable, Packages
+
+
+@dataclass
+class Debian:
+    """A machine's dpkg, apt and systemd."""
+
+    installed: str = "install 1.0"
+    fields: str = "Package: gemel\nVersion: 1.1\nArchitecture: amd64\n"
+    apt: str = ""
+    active: bool = False
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __call__(self, *argv: str) -> str:
+        self.ran.append(argv)
+        match argv[0]:
+            case "dpkg-query":
+                return self._or_fails(self.installed)
+            case "dpkg-deb":
+                return self._or_fails(self.fields)
+            case "dpkg" if argv[1] == "--compare-versions":
+                return "" if argv[2] < argv[4] else self._or_fails("")
+            case "dpkg":
+                return "amd64\n"
+            case "apt-get":
+                if self.apt:
+                    raise CommandFailed(f"apt-get: {self.apt}")
+            case "systemctl" if not self.active:
+                raise CommandFailed("inactive")
+        return ""
+
+    def _or_fails(self, text: str) -> str:
+        if not text:
+            raise CommandFailed("no such thing")
+        return text
+
+
+@pytest.fixture
+def debian() -> Debian:
+    return Debian(installed="installed 1.0")
+
+
+@pytest.fixture
+def packages(debian: Debian, tmp_path: Path) -> Packages:
+    return Packages(tmp_path / "upgrade", debian)
+
+
+def arrived(packages: Packages, text: bytes = b"a package") -> str:
+    """The peer has sent it in two parts; its SHA-256."""
+    assert packages.take(0, b"left over from an earlier try") == 29
+    assert packages.take(0, text[:4]) == 4
+    assert packages.take(4, text[4:]) == len(text)
+    return hashlib.sha256(text).hexdigest()
+
+
+def test_what_the_peer_sent_is_installed_in_a_unit_of_its_own(
+    packages: Packages, debian: Debian, tmp_path: Path
+) -> None:
+    packages.install(arrived(packages).upper())
+    begun = next(argv for argv in debian.ran if argv[0] == "systemd-run")
+    assert begun[-2:] == (str(tmp_path / "upgrade/incoming.deb"), str(tmp_path / "upgrade"))
+    assert "gemel-install.service" in begun
+
+
+BAD: list[tuple[Callable[[Debian], None], str]] = [
+    (lambda d: setattr(d, "fields", "Package: nginx\nVersion: 9\nArchitecture: amd64\n"), "the package 'nginx'"),
+    (lambda d: setattr(d, "fields", "Package: gemel\nVersion: 9\nArchitecture: arm64\n"), "is for arm64"),
+    (lambda d: setattr(d, "fields", ""), "is no Debian package"),
+    (lambda d: setattr(d, "installed", "installed 1.1"), "1.1 is not newer than 1.1"),
+    (lambda d: setattr(d, "installed", "installed 1.2"), "1.1 is not newer than 1.2"),
+    (lambda d: setattr(d, "installed", "config-files 1.0"), "was not installed from a package"),
+    (lambda d: setattr(d, "installed", ""), "was not installed from a package"),
+    (lambda d: setattr(d, "apt", "E: Unmet dependencies"), "apt would not install it: apt-get: E: Unmet"),
+    (lambda d: setattr(d, "active", True), "another installation is on its way"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), BAD, ids=[words for _, words in BAD])
+def test_what_cannot_be_installed_is_refused_before_anything_is_touched(
+    packages: Packages, debian: Debian, spoil: Callable[[Debian], None], words: str
+) -> None:
+    sha256 = arrived(packages)
+    spoil(debian)
+    with pytest.raises(NotInstallable, match=words):
+        packages.install(sha256)
+    assert not [argv for argv in debian.ran if argv[0] == "systemd-run"]
+
+
+def test_only_what_was_meant_is_installed(packages: Packages, debian: Debian) -> None:
+    arrived(packages)
+    with pytest.raises(NotInstallable, match="not what was sent"):
+        packages.install("00" * 32)
+    with pytest.raises(NotInstallable, match="does not follow"):
+        packages.take(3, b"x")
+    assert not [argv for argv in debian.ran if argv[0] == "systemd-run"]
+
+
+@pytest.mark.parametrize("status", [0, 100])
+def test_the_installation_leaves_its_words_and_its_outcome(tmp_path: Path, status: int) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "asked: $*"; echo problem >&2; exit {status}\n')
+    apt.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = ("/bin/sh", "-c", SCRIPT, "sh", "/some where/new.deb", str(tmp_path))
+    subprocess.run(command, env=environment, check=True, timeout=20)
+    assert (tmp_path / "outcome").read_text() == f"{status}\n"
+    first, second = (tmp_path / "log").read_text().splitlines()
+    assert first.endswith("install /some where/new.deb") and "--no-remove" in first and second == "problem"
+
+
+def test_how_it_stands(packages: Packages, debian: Debian, tmp_path: Path) -> None:
+    folder = tmp_path / "upgrade"
+    assert packages.report() == ("none", "")
+    packages.install(arrived(packages))
+    debian.active = True
+    (folder / "log").write_text("Unpacking gemel\n")
+    assert packages.report() == ("running", "Unpacking gemel")
+    debian.active = False
+    assert packages.report() == ("failed", "it was cut off: Unpacking gemel")
+    (folder / "outcome").write_text("100\n")
+    assert packages.report() == ("failed", "Unpacking gemel")
+    (folder / "outcome").write_text("0\n")
+    assert packages.report()[0] == "done"
+    packages.install(arrived(packages))
+    assert packages.report() == ("none", ""), "an earlier installation says nothing of this one"
