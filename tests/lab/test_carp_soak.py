@@ -1,7 +1,7 @@
 """Nothing moves that should not, for as long as one likes; and what is planned costs no packet, as often as one likes.
 
-SOAK_SECONDS says how long the quiet watch is (two minutes here, an hour in scripts/soak), SOAK how often each planned move is
-made (once or three times here).
+SOAK_SECONDS says how long the quiet watch is (two minutes here, an hour in scripts/soak), SOAK how often each planned
+move is made (once or three times here).
 """
 
 import json
