@@ -156,6 +156,14 @@ def test_a_package_that_does_not_start_leaves_the_primary_serving() -> None:
     assert "fw1 serves as before, with the old version. Look at fw2" in said and "goes on from here" in said
 
 
+def test_how_long_a_node_may_take_is_for_the_administrator_to_say() -> None:
+    upgrade = Upgrade("1.1", 90.0)
+    pair = seen(node_status("fw1", "MASTER", software="1.0"), node_status("fw2", "BACKUP", software="1.0"))
+    assert upgrade.next(pair, 0.0).kind == "install there"
+    assert upgrade.next(pair, 89.0).kind == "wait"
+    assert "waited 90 s in vain: fw2 runs 1.0, not 1.1" in upgrade.next(pair, 90.0).text
+
+
 def test_a_package_that_does_not_start_here_leaves_the_peer_serving() -> None:
     box = Box(starts={"fw1": False})
     assert not box.run() and box.log == EVERYTHING[:3] and box.maintenance

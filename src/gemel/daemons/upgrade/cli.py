@@ -11,7 +11,7 @@ import typer
 from gemel.cli.console import fail, out
 from gemel.control.paths import UPGRADE
 from gemel.daemons.upgrade import run
-from gemel.daemons.upgrade.steps import Upgrade
+from gemel.daemons.upgrade.steps import COMES_BACK, Upgrade
 from gemel.effects.packages import NotInstallable, Packages
 
 UNIT = "gemel-upgrade.service"
@@ -23,6 +23,9 @@ app = typer.Typer(help="Bring a new version to both nodes, one after the other. 
 def upgrade(
     package: Annotated[Path, typer.Argument(help="The new version's package, a .deb file.")],
     check: Annotated[bool, typer.Option("--check", help="Look whether it could be begun, and end.")] = False,
+    within: Annotated[
+        int, typer.Option(min=60, max=7200, help="Seconds that a node may take to be back with the new version.")
+    ] = int(COMES_BACK),
     here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
 ) -> None:
     """Bring a new version to both nodes, while connections go on.
@@ -45,14 +48,15 @@ def upgrade(
             fail(order.text)
         out.print(f"It can be begun: {order.text}", markup=False)
     elif here:
-        raise typer.Exit(0 if run.upgrade(found, packages) else 1)
+        raise typer.Exit(0 if run.upgrade(found, packages, within) else 1)
     else:
-        raise typer.Exit(_apart(found.path))
+        raise typer.Exit(_apart(found.path, within))
 
 
-def _apart(path: Path) -> int:
+def _apart(path: Path, within: int) -> int:
     """In a unit of its own; what it says comes here."""
     out.print(f"Should this terminal go, it goes on: `journalctl -f -u {UNIT}`")
     sys.stdout.flush()
     begin = ("systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--unit", UNIT)
-    return subprocess.run((*begin, run.COMMAND, "upgrade", "--here", str(path)), check=False).returncode
+    command = (run.COMMAND, "upgrade", "--here", "--within", str(within), str(path))
+    return subprocess.run((*begin, *command), check=False).returncode

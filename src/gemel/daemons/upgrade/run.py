@@ -141,8 +141,8 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def upgrade(package: Package, packages: Packages) -> bool:
+def upgrade(package: Package, packages: Packages, comes_back: float) -> bool:
     """Upgrade the pair; whether that worked. What happens is said as it happens."""
     syslog.openlog("gemel-upgrade")
     hands: Any = TwoNodes(package, packages)
-    return carry_out(Upgrade(package.version), hands, say, time.monotonic, lambda: time.sleep(EVERY))
+    return carry_out(Upgrade(package.version, comes_back), hands, say, time.monotonic, lambda: time.sleep(EVERY))

@@ -58,10 +58,11 @@ class Phase:
 
 
 class Upgrade:
-    """From the first look to the last. `target` is the new version."""
+    """From the first look to the last. `target` is the new version; a node has `comes_back` seconds for it."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, comes_back: float = COMES_BACK) -> None:
         self._target = target
+        self._comes_back = comes_back
         self._phases: list[Phase] | None = None
         self._until: float | None = None
         self._names = {"here": "this node", "there": "the other node", "version": target}
@@ -93,7 +94,7 @@ class Upgrade:
                 if pair is None or there is None:
                     return self.failed("this node's agent does not answer, or has not heard of its peer")
                 if not phase.passed(pair, there, self._target):
-                    self._until = now + phase.patience
+                    self._until = now + self._patience(phase)
                     return Order(phase.order, phase.says.format(**self._names))
             else:
                 if installation is not None and installation.state == "failed" and "install" in phase.order:
@@ -105,10 +106,13 @@ class Upgrade:
                 if lacking and now < self._until:
                     return Order("wait")
                 if lacking:
-                    return self.failed(f"waited {phase.patience:.0f} s in vain: {_joined(lacking)}")
+                    return self.failed(f"waited {self._patience(phase):.0f} s in vain: {_joined(lacking)}")
             self._phases.pop(0)
             self._until = None
         return Order("done", "Both nodes run {version}.".format(**self._names))
+
+    def _patience(self, phase: Phase) -> float:
+        return self._comes_back if "install" in phase.order else phase.patience
 
 
 def _joined(sentences: Iterable[str]) -> str:
