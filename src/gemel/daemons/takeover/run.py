@@ -16,12 +16,12 @@ from gemel.daemons.takeover import memory, owners, seen
 from gemel.daemons.takeover.memory import Memory
 from gemel.daemons.takeover.plan import Plan
 from gemel.daemons.takeover.seen import Seen
-from gemel.daemons.takeover.shell import CommandFailed, listed, run, succeeds
+from gemel.daemons.takeover.shell import STARTING, CommandFailed, listed, run, succeeds
 
 REVERT = "gemel-setup-revert"
 """The transient timer that undoes what nobody confirms."""
 
-STARTING = 30.0  # seconds until the agent answers
+ANSWERING = 60.0  # seconds until the agent, which says that it is ready, answers
 CONFIG = Path(STATE) / "config"
 NAMES = (Path("/etc/hostname"), Path("/etc/hosts"))
 RESOLVER = Path("/etc/resolv.conf")
@@ -69,16 +69,16 @@ def begin(now: Seen, plan: Plan, password: str, within: int) -> None:
             owner.let_go(p.device for p in now.ports)
         for name in owners.clashing():
             run("systemctl", "stop", name)
-        run("systemctl", "start", "gemel-agent.service")
+        run("systemctl", "start", "gemel-agent.service", patience=STARTING)
         _configure(plan, password)
-        run("systemctl", "start", "gemel.target")
+        run("systemctl", "start", "gemel.target", patience=STARTING)
     except (CommandFailed, Refused, Unreachable) as error:
         undo()
         raise SetupFailed(f"{error}; everything is as it was") from error
 
 
 def _configure(plan: Plan, password: str) -> None:
-    until = time.monotonic() + STARTING
+    until = time.monotonic() + ANSWERING
     while True:
         try:
             ask(AGENT_DOOR, Change(plan.edits, True, "gemel setup"), 120.0)
@@ -122,8 +122,8 @@ def undo(unless_confirmed: bool = False) -> bool:
         return False
     log.info("this machine gets its own network back")
     units = ("gemel-carpd.service", "gemel-flowd.service", "gemel-webd.socket", "gemel-webd.service")
-    succeeds("systemctl", "stop", "gemel.target", *units)
-    succeeds("systemctl", "stop", "gemel-agent.service")
+    succeeds("systemctl", "stop", "gemel.target", *units, patience=STARTING)
+    succeeds("systemctl", "stop", "gemel-agent.service", patience=STARTING)
     for unit in sorted(WANTED.glob("gemel-*.service")):
         succeeds("systemctl", "stop", unit.name)
         unit.unlink()
@@ -139,7 +139,7 @@ def undo(unless_confirmed: bool = False) -> bool:
     for name, ran in was.clashing.items():
         succeeds("systemctl", "-q", "unmask", name)
         if ran:
-            succeeds("systemctl", "start", name)
+            succeeds("systemctl", "start", name, patience=STARTING)
     if CONFIG.exists():
         shutil.rmtree(CONFIG.with_name("config.undone"), ignore_errors=True)
         CONFIG.rename(CONFIG.with_name("config.undone"))
