@@ -15,6 +15,7 @@ from gemel.lab.namespace import LabError
 from gemel.lab.topology import NODES
 
 SOURCE = Path(gemel.__file__).resolve().parents[1]
+POLL = 0.05  # seconds
 
 
 class Commands(ABC):
@@ -57,8 +58,8 @@ class Commands(ABC):
         said: dict[str, Any] = self.cli_json(node, "status")
         return said
 
-    def wait(self, until: Callable[[], object], what: str, patience: float = 15.0) -> None:
-        """Return as soon as `until()` is true.
+    def wait(self, until: Callable[[], object], what: str, patience: float = 15.0, poll: float = POLL) -> None:
+        """Return as soon as `until()` is true, which is asked every `poll` seconds.
 
         Raises:
             LabError: it was not, for `patience` seconds.
@@ -67,4 +68,4 @@ class Commands(ABC):
         while not until():
             if time.monotonic() > deadline:
                 raise LabError(f"waited {patience:.0f} s in vain for {what}")
-            time.sleep(0.05)
+            time.sleep(poll)

@@ -68,8 +68,8 @@ def kernel(root: Path) -> tuple[Path, Path]:
 
 
 def disk(root: Path, place: Path, node: Node, public_key: str) -> None:
-    """The disk of one machine: its name, its addresses by ifupdown, and who may log in."""
-    tree = place.with_suffix(".tree")
+    """The disk of one machine: its name, its addresses by ifupdown, and who may log in. qcow2, as it can be saved."""
+    raw, tree = place.with_suffix(".raw"), place.with_suffix(".tree")
     try:
         _layer(root, tree)
         files = tree / "files"
@@ -87,9 +87,11 @@ def disk(root: Path, place: Path, node: Node, public_key: str) -> None:
         keys = files / "root/.ssh"
         keys.mkdir(mode=0o700, exist_ok=True)
         (keys / "authorized_keys").write_text(public_key)
-        place.unlink(missing_ok=True)
-        run("truncate", "-s", SIZE, str(place))
-        run("mkfs.ext4", "-q", "-F", "-d", str(files), str(place), timeout=300)
+        for old in (place, raw):
+            old.unlink(missing_ok=True)
+        run("truncate", "-s", SIZE, str(raw))
+        run("mkfs.ext4", "-q", "-F", "-d", str(files), str(raw), timeout=300)
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-b", str(raw.absolute()), "-F", "raw", str(place))
     finally:
         subprocess.run(("umount", "-l", str(tree / "files")), capture_output=True, check=False)
         shutil.rmtree(tree, ignore_errors=True)

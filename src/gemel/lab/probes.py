@@ -1,8 +1,8 @@
-"""What the LAN client and the WAN server see: a TCP connection and a 1 kHz UDP flow, measured from outside.
+"""What the LAN client and the WAN server see: a TCP connection and a UDP flow, of 1 kHz as a rule, from outside.
 
     probes.py serve ADDRESS SECONDS            echo server: answers each message with the source that it saw
     probes.py ask   ADDRESS PORT SOURCE        one UDP packet from source port SOURCE; prints what source was seen
-    probes.py flow  ADDRESS SECONDS [PORT]     UDP, one packet per millisecond (from source port PORT)
+    probes.py flow  ADDRESS SECONDS [PORT [STEP]]   UDP, one packet per millisecond (from source port PORT; per STEP s)
     probes.py talk  ADDRESS SECONDS            TCP, one connection, one message every 10 ms
 
 They print "ready" when they are. `flow` and `talk` then print one JSON line for each line that they read: what happened
@@ -121,7 +121,8 @@ class Flow:
 
     grace = GRACE
 
-    def __init__(self, address: str, port: int) -> None:
+    def __init__(self, address: str, port: int, step: float = FLOW_STEP) -> None:
+        self._step = step
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
         self.socket.bind(("", port))
@@ -135,7 +136,7 @@ class Flow:
         self._end = len(self._ledger.sent)
 
     def send(self, now: float) -> None:
-        self.due += FLOW_STEP
+        self.due += self._step
         number = len(self._ledger.sent)
         self._ledger.sent.append(now)
         try:
@@ -313,7 +314,8 @@ def main(what: str, address: str, *rest: str) -> None:
         case "ask":
             print(ask(address, int(rest[0]), int(rest[1])))
         case "flow":
-            measure(Flow(address, int(rest[1]) if rest[1:] else 0), float(rest[0]))
+            port, step = int(rest[1]) if rest[1:] else 0, float(rest[2]) if rest[2:] else FLOW_STEP
+            measure(Flow(address, port, step), float(rest[0]))
         case "talk":
             measure(Conversation(address), float(rest[0]))
 

@@ -12,7 +12,7 @@ from typing import Any
 from gemel.core.codec import decode
 from gemel.lab.commands import SOURCE, Commands
 from gemel.lab.namespace import LabError
-from gemel.lab.probes import Talk, Window
+from gemel.lab.probes import FLOW_STEP, Talk, Window
 from gemel.lab.topology import WAN_SERVER
 
 PROBES = (sys.executable, "-m", "gemel.lab.probes")
@@ -46,14 +46,16 @@ class Server:
 
 
 class Traffic:
-    """A server, a flow and a connection, as a context; they end with it, and at the latest after `seconds`."""
+    """A server, a flow and a connection, as a context; they end with it, and at the latest after `seconds`. They come
+    from the host `client`; of the flow's packets one goes out every `step` seconds.
+    """
 
-    def __init__(self, lab: Commands, seconds: float = 300) -> None:
+    def __init__(self, lab: Commands, seconds: float = 300, client: str = "lan", step: float = FLOW_STEP) -> None:
         with contextlib.ExitStack() as undo:
             self.server = undo.enter_context(Server(lab, seconds))
-            self._flow = _start(lab, "lan", "flow", WAN_SERVER, str(seconds))
+            self._flow = _start(lab, client, "flow", WAN_SERVER, str(seconds), "0", str(step))
             undo.callback(_end, self._flow)
-            self._talk = _start(lab, "lan", "talk", WAN_SERVER, str(seconds))
+            self._talk = _start(lab, client, "talk", WAN_SERVER, str(seconds))
             undo.callback(_end, self._talk)
             _line(self._flow, "the UDP flow")
             _line(self._talk, "the TCP connection")

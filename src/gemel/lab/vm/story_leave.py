@@ -1,0 +1,81 @@
+"""Stories of a machine that stops being a node: setup undone, setup that nobody confirms, and the package purged."""
+
+import time
+
+from gemel.lab.namespace import LabError
+from gemel.lab.vm import picture
+from gemel.lab.vm.pair import INSTALLS, PATIENCE, Pair
+from gemel.lab.vm.session import Session
+
+NODE = "fw2"
+LEAST = 300  # seconds for the confirmation that does not come
+KEPT = r"/(var/lib|usr/lib|run|tmp)/gemel"
+"""The package itself, which may have become another version, and what it keeps until it is purged."""
+PURGE = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy", "purge", "gemel")
+SHOWN = 12  # lines
+
+
+def leave(pair: Pair) -> None:
+    """fw2 is given back, taken on trial, and rid of the package: it is the plain machine that it was."""
+    with Session(pair.lab, NODE) as session:
+        pair.timed(f"gemel setup --undo on {NODE}", lambda: _undo(pair, session))
+        pair.timed("a setup that nobody confirms goes back", lambda: _unconfirmed(pair, session))
+    pair.timed("one that nobody confirmed before a reboot, too", lambda: _rebooted(pair))
+    pair.timed(f"gemel setup on {NODE} again", lambda: pair.set_up(NODE))
+    pair.timed("apt purge", lambda: _purge(pair))
+
+
+def _undo(pair: Pair, session: Session) -> str:
+    pair.lab.cli(NODE, "setup", "--undo", timeout=PATIENCE)
+    return f"{_is_again(pair, 'installed')}; {session.lives()}"
+
+
+def _unconfirmed(pair: Pair, session: Session) -> str:
+    begun = time.monotonic()
+    pair.begin_set_up(NODE, LEAST)
+    on_trial = time.monotonic() - begun
+    session.lives()
+    if "gemel" not in pair.lab.exec(NODE, "nft", "list", "tables"):
+        raise LabError(f"{NODE} has no table of Gemel's while its setup is on trial")
+    _wait_until_given_back(pair, LEAST + PATIENCE)
+    after = time.monotonic() - begun
+    said = f"on trial after {on_trial:.0f} s, gone after {after:.0f} s"
+    return f"{said}; {_is_again(pair, 'installed')}; {session.lives()}"
+
+
+def _rebooted(pair: Pair) -> str:
+    pair.begin_set_up(NODE, 3600)
+    pair.lab.reboot(NODE, PATIENCE)
+    pair.lab.booted(NODE)
+    _wait_until_given_back(pair, PATIENCE)
+    return _is_again(pair, "installed")
+
+
+def _purge(pair: Pair) -> str:
+    with Session(pair.lab, NODE) as session:
+        pair.lab.exec(NODE, *PURGE, timeout=INSTALLS)
+        return f"{_is_again(pair, 'plain')}; {session.lives()}"
+
+
+def _wait_until_given_back(pair: Pair, patience: float) -> None:
+    def is_given_back() -> bool:
+        try:
+            pair.lab.exec(NODE, "test", "!", "-e", "/var/lib/gemel/setup.json")
+        except LabError:
+            return False
+        return True
+
+    pair.lab.wait(is_given_back, f"{NODE} to be given back", patience, 5.0)
+
+
+def _is_again(pair: Pair, name: str) -> str:
+    """Compare with the picture of that name.
+
+    Raises:
+        LabError: it has become another machine.
+    """
+    found = pair.as_it_was(name).different(picture.take(pair.lab, NODE), KEPT if name == "installed" else "")
+    if found:
+        shown = "\n  ".join([*found[:SHOWN], *(["…"] if found[SHOWN:] else [])])
+        raise LabError(f"{NODE} is not what it was ({name}); {len(found)} differences:\n  {shown}")
+    return "files, rules, addresses, routes, kernel settings, users, services are what they were"
