@@ -113,14 +113,18 @@ ExecStart={start}
 RestartSec=200ms
 TimeoutStartSec=120
 TimeoutStopSec=20
-RuntimeDirectory=gemel
-RuntimeDirectoryMode=0755
-RuntimeDirectoryPreserve=yes
-Environment=PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8
+{directory}Environment=PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8
 {besides}
 [Install]
 WantedBy={target}
 """
+
+DIRECTORY = """\
+RuntimeDirectory=gemel
+RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=yes
+"""
+"""For root's processes only: systemd gives the directory, and all that is in it, to whoever the unit runs as."""
 
 SOCKET = """\
 [Unit]
@@ -186,6 +190,7 @@ def service(process: Process) -> str:
         start=_line(process.argv),
         stop_step=f"ExecStopPost={_line(process.stop_step)}\n" if process.stop_step else "",
         user=f"User={process.user}\nGroup={process.user}\n" if process.user else "",
+        directory="" if process.user else DIRECTORY,
         besides=BESIDES[process],
     )
 

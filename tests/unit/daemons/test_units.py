@@ -25,6 +25,12 @@ def test_every_process_has_a_unit_that_runs_what_the_supervisor_runs():
         assert ("ExecStopPost" in service) == bool(process.stop_step)
 
 
+def test_what_the_others_keep_in_run_is_not_given_to_webd():
+    for process in PROCESSES:
+        service = parsed(units.units()[f"gemel-{process.name}.service"])["Service"]
+        assert service.get("RuntimeDirectory") == (None if process.user else "gemel")
+
+
 def test_ports_are_opened_in_the_order_in_which_the_supervisor_hands_them_over():
     text = units.units()["gemel-webd.socket"]
     listens = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ListenStream=")]

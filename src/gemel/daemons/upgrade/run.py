@@ -20,7 +20,7 @@ from gemel.effects.packages import NotInstallable, Package, Packages
 
 COMMAND = "/usr/bin/gemel"
 EVERY = 2.0  # seconds between two looks
-PATIENCE = 30.0
+PATIENCE = 120.0  # seconds for a command: installing keeps a slow machine busy
 SENDING = 900.0  # seconds for a package over a slow SYNC
 
 
