@@ -162,6 +162,7 @@ Before=network-pre.target {TARGET}
 
 [Service]
 Type=oneshot
+ExecCondition=/usr/bin/grep -q '"stage": "trial"' /var/lib/gemel/setup.json
 ExecStart=/usr/bin/gemel setup --undo --unless-confirmed
 
 [Install]

@@ -147,7 +147,8 @@ class VirtualLab(Commands):
             cards += ["-netdev", tap, "-device", f"virtio-net-pci,netdev={segment},mac={address}"]
         command = (
             "ip", "netns", "exec", self._wiring.switch, "qemu-system-x86_64",
-            "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off", "-smp", "1", "-m", str(MEMORY),
+            "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off",
+            "-smp", "1", "-m", str(MEMORY),
             "-nodefaults", "-nographic", "-no-reboot",
             "-monitor", f"unix:{self._monitor(node)},server=on,wait=off",
             "-serial", f"file:{self.console(node)}",

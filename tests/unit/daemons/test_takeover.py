@@ -1,5 +1,8 @@
 """What `gemel setup` sees on a machine, and what it plans to do with it."""
 
+import re
+import shlex
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -9,7 +12,8 @@ from gemel.areas.interfaces import INTERFACES
 from gemel.core.codec import encode
 from gemel.core.edit import Edit, edited_all
 from gemel.core.want import Address, Link
-from gemel.daemons.takeover import seen
+from gemel.daemons import units
+from gemel.daemons.takeover import memory, owners, seen
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
 from gemel.daemons.takeover.plan import Answers, Visitor, plan, proposed
 from gemel.daemons.takeover.seen import Port, Seen, Via
@@ -154,3 +158,19 @@ def test_ifupdown_lets_go_for_good_and_comes_back(tmp_path):
     owner.take_back()
     assert "inet dhcp" in (etc / "interfaces").read_text()
     assert owner.present(["ens4"])
+
+
+def test_what_boots_asks_without_python_whether_a_setup_is_on_trial(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "PLACE", tmp_path / "setup.json")
+    (condition,) = re.findall(r"ExecCondition=/usr/bin/(grep .*) /var/lib", units.units()["gemel-unconfirmed.service"])
+    kept = memory.Memory("trial", MACHINE, (), {}, "", "", {}, {})
+    for one, found in ((kept, 0), (kept.confirmed(), 1)):
+        one.keep()
+        assert subprocess.run([*shlex.split(condition), tmp_path / "setup.json"], check=False).returncode == found
+
+
+def test_at_boot_nobody_is_waited_for_who_waits_for_the_network(monkeypatch):
+    said = []
+    monkeypatch.setattr(owners, "run", lambda *argv: said.append(argv))
+    owners.Service("NetworkManager", ("NetworkManager.service",)).take_back()
+    assert [argv[:3] for argv in said if "start" in argv] == [("systemctl", "--no-block", "start")]

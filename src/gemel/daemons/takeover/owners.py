@@ -42,7 +42,7 @@ class Owner(Protocol):
         """Leave them alone for good."""
 
     def take_back(self) -> None:
-        """Look after them again, now and after each boot."""
+        """Look after them again, now (which is not waited for) and after each boot."""
 
 
 class Ifupdown:
@@ -111,7 +111,7 @@ class Service:
 
     def take_back(self) -> None:
         run("systemctl", "-q", "unmask", *self._units)
-        run("systemctl", "start", self._units[0])
+        run("systemctl", "--no-block", "start", self._units[0])
 
 
 OWNERS: tuple[Owner, ...] = (

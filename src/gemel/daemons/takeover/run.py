@@ -116,7 +116,10 @@ def confirm() -> None:
 
 
 def undo(unless_confirmed: bool = False) -> bool:
-    """Give the machine back as it was; returns whether there was anything to give back."""
+    """Give the machine back as it was; returns whether there was anything to give back.
+
+    Nothing that is started is waited for: at boot, this stands before the network, and they come after it.
+    """
     was = memory.recall()
     if was is None or (unless_confirmed and was.stage == "confirmed"):
         return False
@@ -139,7 +142,7 @@ def undo(unless_confirmed: bool = False) -> bool:
     for name, ran in was.clashing.items():
         succeeds("systemctl", "-q", "unmask", name)
         if ran:
-            succeeds("systemctl", "start", name, patience=STARTING)
+            succeeds("systemctl", "--no-block", "start", name)
     if CONFIG.exists():
         shutil.rmtree(CONFIG.with_name("config.undone"), ignore_errors=True)
         CONFIG.rename(CONFIG.with_name("config.undone"))
