@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,7 @@ class Pair:
             ("plain", "what fw2 is, before anything", lambda: self._picture("plain")),
             ("install", "the package is installed on both", lambda: each(self.install)),
             ("installed", "what fw2 is then", lambda: self._picture("installed")),
-            *((node, f"gemel setup on {node}, over SSH that lives on", lambda node=node: self.set_up(node))
-              for node in NODES),
+            ("setup", "gemel setup on both, over SSH that lives on", lambda: each(self.set_up)),
             ("recipe", "the recipe, by REST", lambda: self.make(recipe())),
             ("roles", "roles", self.in_roles),
         ]  # fmt: skip
@@ -171,10 +171,11 @@ class Pair:
         return {node: str(self.status(node).get("software", "")) for node in NODES}
 
 
-def each(act: Callable[[str], object]) -> None:
-    """The same on both nodes, one after the other."""
-    for node in NODES:
-        act(node)
+def each(act: Callable[[str], str | None]) -> str:
+    """The same on both nodes at once; what is said of both is said once."""
+    with ThreadPoolExecutor() as workers:
+        said = [line for line in workers.map(act, NODES) if line]
+    return "; ".join(dict.fromkeys(said))
 
 
 def built(output: Path, version: str = "") -> Path:
