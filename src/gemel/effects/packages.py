@@ -4,10 +4,12 @@ apt runs in a unit of its own, begun through a shell: the package that it replac
 What it says goes to a file, its exit status to another when it is over.
 """
 
+import contextlib
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 NAME = "gemel"
@@ -71,6 +73,7 @@ class Packages:
         self._folder = folder
         self._run = run
         self._incoming = folder / "incoming.deb"
+        self._outgoing = folder / "outgoing.deb"
 
     def installed(self) -> str:
         """The version that is installed, empty where this machine has none from a package."""
@@ -110,6 +113,25 @@ class Packages:
         if fields.get("Architecture") not in (architecture, "all"):
             raise NotInstallable(f"{path} is for {fields.get('Architecture')}, this machine is {architecture}")
         return Package(path, fields.get("Version", ""), sha256)
+
+    def keep(self, package: Package) -> Package:
+        """A copy for as long as an upgrade lasts, where the agent can read it, too: it sees neither homes nor /tmp.
+
+        Raises:
+            NotInstallable: there is no room for it.
+        """
+        if package.path.absolute() == self._outgoing.absolute():
+            return package
+        new = self._outgoing.with_suffix(".new")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(package.path, new)
+            new.replace(self._outgoing)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise NotInstallable(f"{package.path} cannot be copied to {self._folder}: {error.strerror}") from None
+        return replace(package, path=self._outgoing)
 
     def check(self, package: Package) -> None:
         """Could it be installed now? Changes nothing.

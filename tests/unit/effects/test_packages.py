@@ -133,3 +133,23 @@ def test_how_it_stands(packages: Packages, debian: Debian, tmp_path: Path) -> No
     assert packages.report()[0] == "done"
     packages.install(arrived(packages))
     assert packages.report() == ("none", ""), "an earlier installation says nothing of this one"
+
+
+def test_a_package_at_home_is_copied_to_where_the_agent_sees_it(packages: Packages, tmp_path: Path) -> None:
+    home = tmp_path / "root/gemel.deb"
+    home.parent.mkdir()
+    home.write_bytes(b"a package")
+    kept = packages.keep(packages.read(home))
+    assert kept.path.parent == tmp_path / "upgrade" and kept.path.read_bytes() == b"a package"
+    assert kept.sha256 == hashlib.sha256(b"a package").hexdigest()
+    home.unlink()
+    assert packages.keep(kept) == kept and packages.read(kept.path) == kept
+
+
+def test_no_room_for_a_copy_is_said(packages: Packages, tmp_path: Path) -> None:
+    home = tmp_path / "gemel.deb"
+    home.write_bytes(b"a package")
+    package = packages.read(home)
+    (tmp_path / "upgrade").write_text("in the way")
+    with pytest.raises(NotInstallable, match="cannot be copied"):
+        packages.keep(package)

@@ -144,5 +144,9 @@ def say(text: str) -> None:
 def upgrade(package: Package, packages: Packages, comes_back: float) -> bool:
     """Upgrade the pair; whether that worked. What happens is said as it happens."""
     syslog.openlog("gemel-upgrade")
-    hands: Any = TwoNodes(package, packages)
+    try:
+        hands: Any = TwoNodes(packages.keep(package), packages)
+    except NotInstallable as no:
+        say(str(no))
+        return False
     return carry_out(Upgrade(package.version, comes_back), hands, say, time.monotonic, lambda: time.sleep(EVERY))
