@@ -25,11 +25,12 @@ from collections.abc import Callable
 
 from gemel.lab import recipe
 from gemel.lab.lab import Lab
+from gemel.lab.namespace import LabError
 from gemel.lab.topology import LAN_VIP, NODES, WAN_VIP
 from gemel.lab.traffic import Traffic
 
 TAG = f"bf{os.getpid() % 100000}"
-AFTER = 1.5  # seconds that are watched after a take-over could have happened
+AFTER = 1.0  # seconds that are watched after a take-over could have happened
 NFT = f"""
 table inet f {{
  chain pre {{ type filter hook prerouting priority raw; iifname "sync" notrack; }}
@@ -87,7 +88,7 @@ class Cluster:
     def __init__(self, name: str, *programs: str) -> None:
         self.name = name
         self.missing = [program for program in programs if not shutil.which(program)]
-        self.slowest = 2.0
+        self.slowest = 1.5
 
     def up(self, lab: Lab) -> None:
         raise NotImplementedError
@@ -125,11 +126,19 @@ class Gemel(Cluster):
         self._settle(lab)
 
     def _settle(self, lab: Lab) -> None:
-        lab.wait(lambda: recipe.is_in_role(lab, "fw1", "MASTER"), "fw1 to be master", 60)
-        lab.wait(lambda: recipe.is_in_role(lab, "fw2", "BACKUP"), "fw2 to be backup", 60)
-        lab.wait(lambda: lab.cli_json("fw2", "status")["fast_detection"]["phase"] == "armed", "the detector", 30)
-        lab.wait(lambda: lab.cli_json("fw2", "status")["state_sync"]["in_sync"], "the states", 30)
-        time.sleep(1)
+        lab.wait(lambda: roles(lab, "fw1") == {"MASTER"}, "fw1 to be master", 60)
+        lab.wait(lambda: roles(lab, "fw2") == {"BACKUP"}, "fw2 to be backup", 60)
+        lab.wait(lambda: lab.node_status("fw2")["fast_detection"]["phase"] == "armed", "the detector", 30)
+        lab.wait(lambda: lab.node_status("fw2")["state_sync"]["in_sync"], "the states", 30)
+        time.sleep(0.5)
+
+
+def roles(lab: Lab, node: str) -> set[str]:
+    """Of its virtual IPs; none while it does not answer yet."""
+    try:
+        return {vip["state"] for vip in lab.node_status(node)["carp"]}
+    except LabError:
+        return set()
 
 
 class Applying(Gemel):
@@ -185,7 +194,7 @@ class Stranger(Cluster):
     def again(self, lab: Lab) -> None:
         lab.power_on("fw1")
         self._boot(lab, "fw1")
-        time.sleep(6 + self.slowest)
+        time.sleep(4 + self.slowest)
 
     def _boot(self, lab: Lab, node: str) -> None:
         for name in ("webd", "agent", "flowd", "carpd"):
@@ -248,8 +257,8 @@ CLUSTERS = (
     Applying("Gemel, the same, 10,000 rules being applied"),
     Gemel("Gemel, base 0, skew 1 / 2", vips="--base 0 --skew 1"),
     Stranger("keepalived, adverts every 1 s", keepalived(1), 4, "keepalived"),
-    Stranger("keepalived, adverts every 0.1 s", keepalived(0.1), 2, "keepalived"),
-    Stranger("keepalived, adverts every 0.01 s", keepalived(0.01), 2, "keepalived"),
+    Stranger("keepalived, adverts every 0.1 s", keepalived(0.1), 0.6, "keepalived"),
+    Stranger("keepalived, adverts every 0.01 s", keepalived(0.01), 0.5, "keepalived"),
     Stranger("ucarp, base 1, skew 1 / 101", ucarp, 6, "ucarp"),
 )
 

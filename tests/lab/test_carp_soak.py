@@ -1,7 +1,7 @@
 """Nothing moves that should not, for as long as one likes; and what is planned costs no packet, as often as one likes.
 
-SOAK_SECONDS says how long the quiet watch is (30 s here, an hour in scripts/soak), SOAK how often each planned move is
-made (once or three times here).
+SOAK_SECONDS says how long the quiet watch is (two minutes here, an hour in scripts/soak), SOAK how often each planned
+move is made (once or three times here).
 """
 
 import json
@@ -25,7 +25,7 @@ from gemel.lab.traffic import Traffic
 from tests.lab.stories import running, status, tell, typed, wait_for_push, wait_for_roles
 
 pytestmark = pytest.mark.lab
-SECONDS = float(os.environ.get("SOAK_SECONDS", "30"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "120"))
 TIMES = int(os.environ.get("SOAK", "3"))
 STATES, VHIDS = 100_000, 255
 NARROW = ("root", "tbf", "rate", "64kbit", "burst", "3000", "limit", "20000")

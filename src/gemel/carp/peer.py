@@ -17,6 +17,8 @@ from gemel.carp.settings import Partner, Vhid
 HELD_UP: Final = 1.0  # seconds; a loop that was later than this has learnt nothing for so long that it begins anew
 MISSED_AFTER = 3.0  # seconds without a heartbeat after which it is a problem
 SPLIT_AFTER = 1.0  # seconds that two masters are taken for a hand-over
+AWAY = 1.0  # seconds without a heartbeat after which the peer may have been away
+FIRST_LOOKS, NEW_FOR = 0.5, 30.0  # seconds between two looks at a peer that has just come, until it answers
 SLOWEST_BEAT = 0.25  # seconds; on a slow SYNC beats are sent more seldom, at most so
 
 VhidKey = tuple[str, int]
@@ -64,7 +66,7 @@ class Peer:
         self._healed: list[VhidKey] = []
         self._resigned: list[VhidKey] = []
         self._began = now
-        self._send_at, self._refresh_at = now, now + 1.0
+        self._send_at, self._refresh_at, self._back_at = now, now + 1.0, now
         self._due = now
 
     @staticmethod
@@ -103,6 +105,8 @@ class Peer:
         if self.verdict is not None:
             self._find(now, False, "the peer's heartbeat is back")
             self.verdict = None
+        if now - self.detector.last_beat > AWAY:
+            self._look_soon(now)
         self.detector.beat(judged.interval, judged.round_trip, now)
         if judged.told is not None:
             self._learn(judged.told, now)
@@ -135,7 +139,7 @@ class Peer:
         if now >= self.detector.deadline():
             actions += self._suspect(now, late <= LATE)
         if now >= self._refresh_at:
-            self._refresh_at = now + REFRESH
+            self._refresh_at = now + self._until_next_look(now)
             actions += self._probe(now)
         self._compare(now)
         self._arm()
@@ -179,6 +183,16 @@ class Peer:
     def _probe(self, now: float) -> list[Action]:
         return [probe for segment in self.segments.values() if segment.up for probe in segment.probes(now)]
 
+    def _look_soon(self, now: float) -> None:
+        """The peer is there again, or elsewhere. A node that boots beats before it has its addresses, and until it has
+        answered on each segment its silence there means nothing: another power cut would be left to CARP's timer."""
+        self._refresh_at = self._back_at = now
+
+    def _until_next_look(self, now: float) -> float:
+        here = (s.peer for s in self.segments.values() if s.up and s.peer is not None)
+        is_new = now - self._back_at < NEW_FOR and any(voice.answered_at < self._back_at for voice in here)
+        return FIRST_LOOKS if is_new else REFRESH
+
     def _find(self, now: float, dead: bool, text: str) -> None:
         self.findings = [*self.findings[-19:], Finding(now, dead, text)]
 
@@ -210,7 +224,7 @@ class Peer:
             if port is None or address is None:
                 segment.lose()
             elif segment.meet(address, port.mac):
-                self._refresh_at = now
+                self._look_soon(now)
         self.marks = {(interface, vhid): mark for interface, vhid, mark in told.marks}
         before, self.roles = self.roles, {(interface, vhid): state for interface, vhid, state in told.roles}
         self._resigned += [

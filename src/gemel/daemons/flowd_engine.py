@@ -20,7 +20,7 @@ from gemel.flows.wire import Malformed
 
 BUSY = 16  # events within `GATHER` from which on it pays to let more of them gather, and acknowledgements with them
 COUNT = 1.0  # s between looks at how many states there are
-GATHER = 0.010  # s; every wake-up costs as much as a few states
+GATHER = 0.015  # s; every wake-up costs as much as tens of states, and the lag may be 20 ms
 AFTER_HANDOVER = 1.0  # s a new master lets pass before it names all its states: packets first
 READS_AT_ONCE = 16  # of 256 events, before the streams have their turn
 LISTING_READS = 8

@@ -19,7 +19,7 @@ SOL_NETLINK, ADD_MEMBERSHIP, CAP_ACK = 270, 1, 10
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_SNDBUFFORCE = 26, 33, 32
 EVENT_BUFFER = 64 << 20  # bytes, doubled by the kernel; taken only while events wait
 SLOTS, SLOT = 256, 1024  # messages read by one call, bytes each
-AT_ONCE = 128  # requests in one send
+AT_ONCE = 256  # requests in one send
 PROC = Path("/proc/sys/net/netfilter")
 
 _NLMSG = struct.Struct("=IHHII")

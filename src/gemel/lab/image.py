@@ -9,7 +9,7 @@ from pathlib import Path
 from gemel.lab.namespace import LabError, run
 from gemel.lab.topology import WAN_GATEWAY, Node
 
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 BASE = (
     "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "initramfs-tools", "openssh-server", "ifupdown", "less",
     "netbase", "apt",
@@ -42,11 +42,24 @@ def base(folder: Path, depends: tuple[str, ...], tell: Callable[[str], None]) ->
     folder.mkdir(parents=True, exist_ok=True)
     include = ",".join(wanted.split())
     # What is installed in there must not start anything here.
-    run("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root), MIRROR, timeout=1800)
+    run("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root), mirror(), timeout=1800)
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     (root / "etc/fstab").write_text("/dev/vda / ext4 rw,noatime 0 1\n")
     done.write_text(wanted)
     return root
+
+
+def mirror() -> str:
+    """Where this machine's own packages come from.
+
+    Raises:
+        LabError: its apt knows no archive of that release.
+    """
+    known = run("apt-get", "indextargets", "--format", "$(RELEASE) $(SITE)", "Created-By: Packages")
+    sites = [site for release, _, site in (line.partition(" ") for line in known.splitlines()) if release == SUITE]
+    if not sites:
+        raise LabError(f"apt knows no archive of Debian {SUITE}; add one to its sources and run apt-get update")
+    return sites[0]
 
 
 def kernel(root: Path) -> tuple[Path, Path]:

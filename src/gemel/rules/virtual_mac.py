@@ -81,11 +81,13 @@ def _device(device: str, macs: list[VirtualMac]) -> list[str]:
         f'add chain {table} out_{name} {{ type filter hook egress device "{device}" priority 0; }}',
         f"add rule {table} in_{name} meta iif . ether daddr @open meta pkttype set host",
     ]
-    lines += [
-        f"add rule {table} out_{name} ether saddr {one.mac} "
-        f"update @open {{ meta oif . ether saddr timeout {one.lapse_ms}ms }}"
-        for one in macs
-    ]
+    # Every packet that leaves comes by here: one look-up for each lapse, however many VHIDs there are.
+    for lapse in sorted({one.lapse_ms for one in macs}):
+        mine = ", ".join(one.mac for one in macs if one.lapse_ms == lapse)
+        lines.append(
+            f"add rule {table} out_{name} ether saddr {{ {mine} }} "
+            f"update @open {{ meta oif . ether saddr timeout {lapse}ms }}"
+        )
     # The kernel answers and asks ARP for a VIP with the port's own MAC; on the wire it must be the virtual one.
     named = ", ".join(f"{address} : {one.mac}" for one in macs for address in one.addresses if ":" not in address)
     if named:

@@ -61,6 +61,32 @@ def test_each_further_death_is_noticed_too():
     assert two.node.ledger.counters["peer dead"] == 3
 
 
+def test_one_that_beats_before_it_has_its_addresses_is_asked_again_soon():
+    world, one, two = paired()
+    one.die()
+    world.run(40)
+    own, one.own = one.own, {}
+    one.boot()
+    world.run(3)
+    one.own = own
+    world.run(3)
+    assert one.is_master("wan") and one.is_master("lan")
+    one.die()
+    assert taken_after(world, two) <= 0.075
+
+
+def test_one_that_never_answers_is_not_asked_for_ever():
+    world, one, two = paired()
+    one.die()
+    world.run(1)
+    one.own = {}
+    one.boot()
+    world.run(40)
+    before = len(two.done)
+    world.run(100)
+    assert 20 <= arps(two, before) <= 60  # a look around every ten seconds: the peer and a witness on two segments
+
+
 def test_a_cut_sync_moves_nothing_and_is_told():
     world, one, two = paired()
     before = len(two.done)

@@ -16,8 +16,18 @@ def test_sets_are_never_flushed_and_rules_always():
 
 def test_own_frames_open_each_mac_a_little_longer_than_the_longest_interval():
     text = virtual_mac_text([WAN, LAN])
-    assert "ether saddr 00:00:5e:00:01:c8 update @open { meta oif . ether saddr timeout 2250ms }" in text
-    assert "ether saddr 00:00:5e:00:01:01 update @open { meta oif . ether saddr timeout 4250ms }" in text
+    assert "ether saddr { 00:00:5e:00:01:c8 } update @open { meta oif . ether saddr timeout 2250ms }" in text
+    assert "ether saddr { 00:00:5e:00:01:01 } update @open { meta oif . ether saddr timeout 4250ms }" in text
+
+
+def test_a_frame_that_leaves_is_looked_up_once_for_each_lapse_however_many_vhids_there_are():
+    macs = [VirtualMac("wan", vhid, (f"198.51.100.{vhid}",), advbase=vhid // 4 + 1) for vhid in (1, 2, 3, 4)]
+    rules = [line for line in virtual_mac_text(macs).splitlines() if "update @open" in line]
+    assert [rule.partition(" ether ")[2] for rule in rules] == [
+        "saddr { 00:00:5e:00:01:01, 00:00:5e:00:01:02, 00:00:5e:00:01:03 } "
+        "update @open { meta oif . ether saddr timeout 2250ms }",
+        "saddr { 00:00:5e:00:01:04 } update @open { meta oif . ether saddr timeout 3250ms }",
+    ]
 
 
 def test_arp_of_every_address_says_the_virtual_mac():
