@@ -12,6 +12,7 @@ LEAST = 300  # seconds for the confirmation that does not come
 KEPT = r"/(var/lib|usr/lib|run|tmp)/gemel"
 """The package itself, which may have become another version, and what it keeps until it is purged."""
 PURGE = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy", "purge", "gemel")
+STARTS = 90.0  # seconds for services of the plain machine
 SHOWN = 12  # lines
 
 
@@ -69,12 +70,16 @@ def _wait_until_given_back(pair: Pair, patience: float) -> None:
 
 
 def _is_again(pair: Pair, name: str) -> str:
-    """Compare with the picture of that name.
+    """Compare with the picture of that name; the services that it gets back may take a while to start.
 
     Raises:
         LabError: it has become another machine.
     """
-    found = pair.as_it_was(name).different(picture.take(pair.lab, NODE), KEPT if name == "installed" else "")
+    until = time.monotonic() + STARTS
+    while True:
+        found = pair.as_it_was(name).different(picture.take(pair.lab, NODE), KEPT if name == "installed" else "")
+        if not found or time.monotonic() > until:
+            break
     if found:
         shown = "\n  ".join([*found[:SHOWN], *(["…"] if found[SHOWN:] else [])])
         raise LabError(f"{NODE} is not what it was ({name}); {len(found)} differences:\n  {shown}")
