@@ -7,10 +7,11 @@ What it says goes to a file, its exit status to another when it is over.
 import contextlib
 import hashlib
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from gemel.effects.commands import CommandFailed, run
 
 NAME = "gemel"
 UNIT = "gemel-install.service"
@@ -31,26 +32,11 @@ class NotInstallable(Exception):
     """This package cannot be installed here; the text says why, in words."""
 
 
-class CommandFailed(Exception):
-    """A command is not there, took too long, or ended with an error; the text has its last words."""
-
-
 Run = Callable[..., str]
 
 
-def run(*argv: str) -> str:
-    """What a command prints.
-
-    Raises:
-        CommandFailed: it did not work.
-    """
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CommandFailed(f"{argv[0]}: {error}") from None
-    if done.returncode:
-        raise CommandFailed(f"{argv[0]}: {_last(done.stderr or done.stdout) or done.returncode}")
-    return done.stdout
+def _patient(*argv: str) -> str:
+    return run(*argv, patience=PATIENCE)
 
 
 def _last(text: str) -> str:
@@ -69,7 +55,7 @@ class Package:
 class Packages:
     """Reads package files, and installs them on this machine. `folder` is for what has to be kept meanwhile."""
 
-    def __init__(self, folder: Path, run: Run = run) -> None:
+    def __init__(self, folder: Path, run: Run = _patient) -> None:
         self._folder = folder
         self._run = run
         self._incoming = folder / "incoming.deb"
@@ -147,7 +133,7 @@ class Packages:
         try:
             self._run("apt-get", "-s", "-q", "--no-install-recommends", "--no-remove", "install", str(package.path))
         except CommandFailed as error:
-            raise NotInstallable(f"apt would not install it: {error}") from None
+            raise NotInstallable(f"apt would not install it: {_last(str(error))}") from None
 
     def begin(self, package: Package) -> None:
         """Begin to install it; `report` says how that stands.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gemel.effects.packages import SCRIPT, CommandFailed, NotInstallable, Packages
+from gemel.effects.commands import CommandFailed
+from gemel.effects.packages import SCRIPT, NotInstallable, Packages
 
 
 @dataclass

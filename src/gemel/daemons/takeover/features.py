@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gemel.daemons.takeover.shell import CommandFailed, run, succeeds
+from gemel.effects.commands import CommandFailed, run, succeeds
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from gemel.daemons.takeover.shell import run, succeeds
+from gemel.effects.commands import run, succeeds
 
 LOOPBACK_ONLY = """\
 # Gemel looks after this machine's network (`gemel setup`). What stood here comes back with `gemel setup --undo`.

@@ -16,7 +16,7 @@ from gemel.daemons.takeover import memory, owners, seen
 from gemel.daemons.takeover.memory import Memory
 from gemel.daemons.takeover.plan import Plan
 from gemel.daemons.takeover.seen import Seen
-from gemel.daemons.takeover.shell import STARTING, CommandFailed, listed, run, succeeds
+from gemel.effects.commands import STARTING, CommandFailed, listed, run, succeeds
 
 REVERT = "gemel-setup-revert"
 """The transient timer that undoes what nobody confirms."""

@@ -23,6 +23,8 @@ def run(*argv: str, text: str | None = None, patience: float = PATIENCE) -> str:
         done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=patience, check=False)
     except FileNotFoundError:
         raise CommandFailed(f"{argv[0]}: there is no such command") from None
+    except OSError as error:
+        raise CommandFailed(f"{argv[0]}: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{' '.join(argv)}: no end within {patience:.0f} s") from None
     if done.returncode:
