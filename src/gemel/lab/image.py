@@ -74,6 +74,7 @@ def disk(root: Path, place: Path, node: Node, public_key: str) -> None:
         _layer(root, tree)
         files = tree / "files"
         (files / "etc/hostname").write_text(f"{node.name}\n")
+        (files / "etc/hostname").chmod(0o644)
         (files / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {node.name}\n")
         (files / "etc/network/interfaces").write_text(
             INTERFACES.format(wan=node.wan, lan=node.lan, gateway=WAN_GATEWAY)

@@ -1,19 +1,22 @@
 """What `gemel setup` sees on a machine, and what it plans to do with it."""
 
+import json
 import re
 import shlex
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from gemel.areas import dns_unbound, every
 from gemel.areas.every import SCHEMA
 from gemel.areas.interfaces import INTERFACES
-from gemel.core.codec import encode
+from gemel.core.codec import decode, encode
 from gemel.core.edit import Edit, edited_all
 from gemel.core.want import Address, Link
 from gemel.daemons import units
-from gemel.daemons.takeover import memory, owners, seen
+from gemel.daemons.takeover import files, memory, owners, seen
 from gemel.daemons.takeover.connections import Connection, connections
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
 from gemel.daemons.takeover.plan import Answers, Visitor, plan, proposed
@@ -74,6 +77,7 @@ def test_of_two_default_routes_the_one_that_is_used_counts():
         {"dst": "192.168.1.0/24", "dev": "ens4"},
     ]
     assert seen.default_route(routes) == Via("198.51.100.1", "ens3")
+    assert seen.default_route([{**routes[1], "flags": ["onlink"]}]) == Via("198.51.100.1", "ens3", True)
     assert seen.other_routes(routes) == (("10.0.0.0/8", "192.168.1.9", "ens4"),)
 
 
@@ -181,10 +185,36 @@ def test_ifupdown_lets_go_for_good_and_comes_back(tmp_path):
     assert owner.present(["ens4"])
 
 
+def test_files_are_given_back_as_they_were(tmp_path):
+    names = ["changed", "link", "gone", "made"]
+    changed, link, gone, made = paths = [tmp_path / name for name in names]
+    changed.write_bytes(b"of Debian, \xff\n")
+    changed.chmod(0o640)
+    link.symlink_to("../run/stub")
+    gone.write_text("goes\n")
+    before = decode(dict[str, files.Kept], json.loads(json.dumps(encode(files.keep(map(str, paths))))))
+    for path in (changed, link, made):
+        path.unlink(missing_ok=True)
+        path.write_text("of Gemel\n")
+    gone.unlink()
+    files.give_back(before)
+    assert (changed.read_bytes(), changed.stat().st_mode & 0o777) == (b"of Debian, \xff\n", 0o640)
+    assert str(link.readlink()) == "../run/stub"
+    assert gone.read_text() == "goes\n"
+    assert not made.exists()
+
+
+def test_every_file_of_debian_that_an_area_writes_is_kept_for_the_way_back():
+    folder = Path(every.__file__).parent
+    read = {dns_unbound.CERTIFICATES}
+    named = {path for f in folder.glob("*.py") for path in re.findall(r'"(/etc/[^"]+)"', f.read_text())}
+    assert named - read <= set(files.WRITTEN)
+
+
 def test_what_boots_asks_without_python_whether_a_setup_is_on_trial(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "PLACE", tmp_path / "setup.json")
     (condition,) = re.findall(r"ExecCondition=/usr/bin/(grep .*) /var/lib", units.units()["gemel-unconfirmed.service"])
-    kept = memory.Memory("trial", MACHINE, (), {}, "", "", {}, {})
+    kept = memory.Memory("trial", MACHINE, (), {}, {}, {})
     for one, found in ((kept, 0), (kept.confirmed(), 1)):
         one.keep()
         assert subprocess.run([*shlex.split(condition), tmp_path / "setup.json"], check=False).returncode == found

@@ -3,6 +3,7 @@
 seen         what a machine has now: ports, addresses, routes, names, and who looks after them
 plan         what will be, and what changes on the way (pure, like `seen`)
 owners       ifupdown, systemd-networkd, NetworkManager: let go, retire for good, give back
+files        the files that Gemel writes in the place of others'
 connections  what is under way when the firewall begins goes on
 features     what the kernel can do, and what it costs where it cannot
 memory       what was, on disk, for the way back

@@ -8,6 +8,7 @@ from typing import Literal
 
 from gemel.control.paths import STATE
 from gemel.core.codec import decode, encode
+from gemel.daemons.takeover.files import Kept
 from gemel.daemons.takeover.seen import Seen
 from gemel.effects.disk import Disk
 
@@ -19,16 +20,14 @@ SET_BY_NOBODY = ("nf_conntrack_count", "nf_conntrack_buckets", "route/flush", "i
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """How the machine was. `stage`: on trial until confirmed. `clashing` is service -> whether it ran. `resolver` is
-    /etc/resolv.conf, or `resolver_link` where it led. `names` and `sysctls` are path -> content."""
+    """How the machine was. `stage`: on trial until confirmed. `clashing` is service -> whether it ran; `files` and
+    `sysctls` are by path."""
 
     stage: Literal["trial", "confirmed"]
     seen: Seen
     owners: tuple[str, ...]
     clashing: dict[str, bool]
-    resolver: str
-    resolver_link: str
-    names: dict[str, str]
+    files: dict[str, Kept]
     sysctls: dict[str, str]
 
     def keep(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gemel.areas.factory import FIRST_RULES
 from gemel.control.agent import EditOrder
-from gemel.daemons.takeover.seen import Port, Seen, Via
+from gemel.daemons.takeover.seen import Port, Seen
 
 SSH = 22
 
@@ -128,16 +128,17 @@ def _routes(seen: Seen, ids: dict[str, str]) -> Iterator[EditOrder]:
             values = {"name": name, "interface": ids[via.device], "address": via.gateway}
             yield EditOrder("gateways", "add", "", values)
             yield EditOrder("interfaces", "set", ids[via.device], {label: name})
-    known = {via: name for via, name in ((seen.default, "WANGW"), (seen.default6, "WANGW6")) if via}
+    defaults = ((seen.default, "WANGW"), (seen.default6, "WANGW6"))
+    known = {(via.gateway, via.device): name for via, name in defaults if via}
     for destination, gateway, device in seen.routes:
         if device not in ids:
             continue
-        via = Via(gateway, device)
-        if via not in known:
-            known[via] = f"GW{len(known) + 1}"
-            values = {"name": known[via], "interface": ids[device], "address": gateway}
+        hop = gateway, device
+        if hop not in known:
+            known[hop] = f"GW{len(known) + 1}"
+            values = {"name": known[hop], "interface": ids[device], "address": gateway}
             yield EditOrder("gateways", "add", "", values)
-        yield EditOrder("static_routes", "add", "", {"network": destination, "gateway": known[via]})
+        yield EditOrder("static_routes", "add", "", {"network": destination, "gateway": known[hop]})
 
 
 def _ssh_rule(interface: str, visitor: Visitor) -> EditOrder:

@@ -12,7 +12,7 @@ from typing import Any
 from gemel.control.agent import Change, SetPassword
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.paths import AGENT_DOOR, RUN, STATE
-from gemel.daemons.takeover import connections, memory, owners, seen
+from gemel.daemons.takeover import connections, files, memory, owners, seen
 from gemel.daemons.takeover.memory import Memory
 from gemel.daemons.takeover.plan import Plan
 from gemel.daemons.takeover.seen import Seen
@@ -23,7 +23,7 @@ REVERT = "gemel-setup-revert"
 
 ANSWERING = 60.0  # seconds until the agent, which says that it is ready, answers
 CONFIG = Path(STATE) / "config"
-NAMES = (Path("/etc/hostname"), Path("/etc/hosts"))
+NAME = "/etc/hostname"
 RESOLVER = Path("/etc/resolv.conf")
 HAVE = Path(RUN, "have.json")
 WANTED = Path("/run/systemd/system")
@@ -137,7 +137,8 @@ def undo(unless_confirmed: bool = False) -> bool:
     _addresses_back(was)
     for left in memory.set_back(was.sysctls):
         log.warning("kernel setting %s", left)
-    _names_back(was)
+    files.give_back(was.files)
+    _name_back(was)
     for owner in owners.by_name(was.owners):
         owner.take_back()
     for name, ran in was.clashing.items():
@@ -158,15 +159,12 @@ def _services() -> tuple[str, ...]:
 
 
 def _memory_of(now: Seen) -> Memory:
-    link = str(RESOLVER.readlink()) if RESOLVER.is_symlink() else ""
     return Memory(
         stage="trial",
         seen=now,
         owners=now.owners,
         clashing={name: succeeds("systemctl", "-q", "is-active", name) for name in owners.clashing()},
-        resolver="" if link or not RESOLVER.exists() else RESOLVER.read_text(),
-        resolver_link=link,
-        names={str(path): path.read_text() for path in NAMES if path.exists()},
+        files=files.keep(),
         sysctls=memory.sysctls(),
     )
 
@@ -202,21 +200,14 @@ def _addresses_back(was: Memory) -> None:
             succeeds("ip", "link", "set", port.device, "down")
     for family, via in (("-4", was.seen.default), ("-6", was.seen.default6)):
         if via:
-            succeeds("ip", family, "route", "replace", "default", "via", via.gateway, "dev", via.device)
+            succeeds("ip", family, "route", "replace", "default", "via", via.gateway, "dev", via.device, *via.how)
     for destination, _, device in (r for r in present.routes if r not in was.seen.routes):
         succeeds("ip", "route", "delete", destination, "dev", device)
     for destination, gateway, device in was.seen.routes:
         succeeds("ip", "route", "replace", destination, "via", gateway, "dev", device)
 
 
-def _names_back(was: Memory) -> None:
-    for path, text in was.names.items():
-        Path(path).write_text(text)
-    if name := was.names.get("/etc/hostname", was.seen.hostname).strip():
+def _name_back(was: Memory) -> None:
+    kept = was.files.get(NAME)
+    if name := ((kept.text if kept else "") or was.seen.hostname).strip():
         socket.sethostname(name)
-    with contextlib.suppress(FileNotFoundError):
-        RESOLVER.unlink()
-    if was.resolver_link:
-        RESOLVER.symlink_to(was.resolver_link)
-    elif was.resolver:
-        RESOLVER.write_text(was.resolver)

@@ -26,10 +26,16 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """A default route."""
+    """A default route. `onlink`: whoever made it did not ask whether the gateway is on the port's network."""
 
     gateway: str
     device: str
+    onlink: bool = False
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """For `ip route`."""
+        return ("onlink",) if self.onlink else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def default_route(routes: Iterable[dict[str, Any]]) -> Via | None:
     """Of `ip -json route show default`: the one that is used, which has the lowest metric."""
     usable = [r for r in routes if r.get("dst") == "default" and "gateway" in r]
     best = min(usable, key=lambda r: r.get("metric", 0), default=None)
-    return Via(best["gateway"], best["dev"]) if best else None
+    return Via(best["gateway"], best["dev"], "onlink" in best.get("flags", ())) if best else None
 
 
 def other_routes(routes: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
