@@ -1,4 +1,4 @@
-"""For all tests: an example may take as long as a busy machine needs. How fast things are is what scripts/bench says."""
+"""For all tests: an example may take as long as a busy machine needs; how fast things are is for scripts/bench."""
 
 from hypothesis import settings
 

@@ -42,7 +42,7 @@ class Phase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What one CARP segment with carrier said since the suspicion. `unanswered` probes to the peer; `usual`: the peer
-    used to answer there; `witness`: somebody else who answered."""
+    used to answer there; `witness`: somebody else who answered the last one, so this node is not cut off meanwhile."""
 
     interface: str
     unanswered: int
@@ -166,7 +166,9 @@ class Detector:
         """Why the last suspicion came to nothing."""
         self._steady_since = NEVER
         self._due = NEVER
-        self._doubted_at = NEVER
+        self.probed_at = NEVER
+        """When the last round of probes left."""
+        self._doubted_at = self._answered_at = NEVER
         self._answered: list[str] = []  # interfaces, since the doubt began
         self._pardons, self._pardons_at = PARDONS, -NEVER
 
@@ -193,7 +195,7 @@ class Detector:
             return
         if interface not in self._answered:
             self._answered.append(interface)
-        self.suspected_at, self.rounds, self._due = now, 0, now + max(ALIVE_FOR, self.rhythm.probe_every)
+        self._answered_at, self.rounds, self._due = now, 0, now + max(ALIVE_FOR, self.rhythm.probe_every)
 
     def _pardon(self, now: float) -> bool:
         """Whether the silence that ends was none of SYNC's making, since the peer answered meanwhile: it was held up
@@ -210,7 +212,7 @@ class Detector:
     @property
     def patience(self) -> float:
         """Silence after which the peer is dead, if all else agrees: the usual time, from its last sign of life."""
-        since = max(self.suspected_at - self.last_beat, 0.0) if self._answered else 0.0
+        since = max(self._answered_at - self.last_beat, 0.0) if self._answered else 0.0
         return since + self.rhythm.patience
 
     @property
@@ -237,11 +239,14 @@ class Detector:
         """Whether a round of probes is to leave now. Arms the deadline of the next, or of the verdict, which waits
         for the last one's answers: `answers_take` seconds at the slowest segment."""
         if self.phase is Phase.ARMED and now >= self._due:
-            self.phase, self.suspected_at, self.rounds = Phase.SUSPECTING, now, 0
+            self.phase, self.rounds = Phase.SUSPECTING, 0
             self._doubted_at, self._answered = now, []
         if self.phase is not Phase.SUSPECTING or now < self._due:
             return False
+        if self.rounds == 0:
+            self.suspected_at = now
         self.rounds += 1
+        self.probed_at = now
         every = self.rhythm.probe_every
         self._due = now + every
         if self.rounds >= PROBES:

@@ -176,7 +176,7 @@ class Peer:
                 detector.rounds,
                 s.peer.answered_at > since,
                 s.expects_answer(now),
-                s.witness_since(since),
+                s.witness_since(detector.probed_at),
             )
             for s in self.segments.values()
             if s.up and s.peer is not None
