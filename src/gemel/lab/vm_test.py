@@ -1,6 +1,7 @@
 """Two plain Debian 12 machines, a package, the recipe by REST, a power cut, and what else may happen."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ FOLDER = SOURCE.parent / "dist/vm"
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the machines end with it, however it is ended
     try:
         package = options.package or built(FOLDER)
         root = image.base(FOLDER, image.depends(package), lambda what: print(f"… {what}", flush=True))

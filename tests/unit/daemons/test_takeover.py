@@ -14,6 +14,7 @@ from gemel.core.edit import Edit, edited_all
 from gemel.core.want import Address, Link
 from gemel.daemons import units
 from gemel.daemons.takeover import memory, owners, seen
+from gemel.daemons.takeover.connections import Connection, connections
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
 from gemel.daemons.takeover.plan import Answers, Visitor, plan, proposed
 from gemel.daemons.takeover.seen import Port, Seen, Via
@@ -140,6 +141,26 @@ def test_a_second_route_to_the_same_gateway_makes_no_second_gateway():
     routed = [(e.values["network"], e.values["gateway"]) for e in planned.edits if e.area == "static_routes"]
     assert gateways == ["WANGW", "GW2"]
     assert routed == [("10.1.0.0/16", "GW2"), ("10.2.0.0/16", "GW2")]
+
+
+def test_connections_that_are_under_way_are_known_with_who_began_them():
+    listening = """LISTEN 0 128 0.0.0.0:22 0.0.0.0:*
+LISTEN 0 128 [::]:22 [::]:*
+LISTEN 0 128 *:9090 *:*
+"""
+    established = """0 0 192.168.1.2:22 192.168.1.50:53892
+0 36 192.168.1.2:41000 203.0.113.9:22
+0 0 [2001:db8::2]:22 [2001:db8::50]:40000
+0 0 [::ffff:192.168.1.2]:9090 [::ffff:192.168.1.51]:40001
+0 0 127.0.0.1:22 127.0.0.1:40002
+0 0 [fe80::1]%ens4:22 [fe80::2]%ens4:40003
+"""
+    assert list(connections(established, listening)) == [
+        Connection("192.168.1.50", 53892, "192.168.1.2", 22),
+        Connection("192.168.1.2", 41000, "203.0.113.9", 22),
+        Connection("2001:db8::50", 40000, "2001:db8::2", 22),
+        Connection("192.168.1.51", 40001, "192.168.1.2", 9090),
+    ]
 
 
 def test_ifupdown_lets_go_for_good_and_comes_back(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 from gemel.control.agent import Change, SetPassword
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.paths import AGENT_DOOR, RUN, STATE
-from gemel.daemons.takeover import memory, owners, seen
+from gemel.daemons.takeover import connections, memory, owners, seen
 from gemel.daemons.takeover.memory import Memory
 from gemel.daemons.takeover.plan import Plan
 from gemel.daemons.takeover.seen import Seen
@@ -69,6 +69,7 @@ def begin(now: Seen, plan: Plan, password: str, within: int) -> None:
             owner.let_go(p.device for p in now.ports)
         for name in owners.clashing():
             run("systemctl", "stop", name)
+        connections.keep()
         run("systemctl", "start", "gemel-agent.service", patience=STARTING)
         _configure(plan, password)
         run("systemctl", "start", "gemel.target", patience=STARTING)
