@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_interface
 from typing import Any
 
-from gemel.areas.dhcp import DHCP_MAPPINGS, DhcpServer, StaticMapping, active, carp_vip
+from gemel.areas.dhcp import DHCP_MAPPINGS, active
+from gemel.areas.dhcp_checks import carp_vip
 from gemel.areas.dhcp_fields import option
+from gemel.areas.dhcp_server import DhcpServer, StaticMapping
 from gemel.areas.dns_resolver import DNS_RESOLVER, listening
 from gemel.areas.dns_unbound import CONTROL, PID, fixed_names, lease_domain
 from gemel.areas.high_availability import HIGH_AVAILABILITY

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS, StaticMapping
+from gemel.areas.dhcp import DHCP, DHCP_MAPPINGS
 from gemel.areas.dhcp6 import DHCP6_MAPPINGS, Dhcp6Mapping
+from gemel.areas.dhcp_server import StaticMapping
 from gemel.areas.dns_resolver import DNS_DOMAINS, DNS_HOSTS, DNS_RESOLVER, listening
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv6Address, ip_interface
 
-from gemel.areas.dhcp import carp_vip
+from gemel.areas.dhcp_checks import carp_vip
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.virtual_ip import VirtualIp, follows_carp
 from gemel.areas.virtual_ips import VIRTUAL_IPS

@@ -1,13 +1,16 @@
 """Is the peer dead? Five conditions, all of them, or CARP's own timers decide as ever.
 
     LEARNING ──1 s of good heartbeats──► ARMED ──1.5 intervals of silence──► SUSPECTING ──all five hold──► DEAD
-        ▲                                  ▲                                     │  │                        │
-        │                                  └────────── a heartbeat ──────────────┘  │                        │
-        └──────────────────── it cannot be told: the peer answers, nobody else does ┴────────────────────────┘
+        ▲                                  ▲                                   │ ▲ │ │                       │
+        │                                  │      the peer answers: begin anew ╰─╯ │ │                       │
+        │                                  └─────────── a heartbeat ───────────────┘ │                       │
+        └───── it cannot be told: the peer goes on answering, or nobody else does ───┴───────────────────────┘
 
-One suspicion sends a handful of probes and is over within `ENOUGH`; the next one needs a second of good heartbeats
-first. So nothing that befalls SYNC starts a storm. What all the thresholds stand on is what was measured: the
-sender's interval, the round trip with its deviation, and how late beats came lately.
+A peer that answers a probe is alive, but its silence is not explained: it is only held up, as a kernel is by ten
+thousand rules, or SYNC is cut. So the suspicion begins anew, at a slower pace, and notices its death all the same. One
+suspicion is over within `ENOUGH`; it may end well without a second of good heartbeats before the next only as often
+as there are `PARDONS`. So nothing that befalls SYNC starts a storm. What all the thresholds stand on is what was
+measured: the sender's interval, the round trip with its deviation, and how late beats came lately.
 """
 
 from collections.abc import Callable
@@ -22,6 +25,8 @@ LATE = 0.01  # seconds; a loop that was later than this has not been listening
 SLOWEST = 1.0  # seconds of silence: where it takes longer than this to be sure, CARP's timers are good enough
 ENOUGH = 0.5  # seconds after which a suspicion that came to nothing is given up
 SUSPECT_AFTER = 1.5  # intervals
+ALIVE_FOR = 0.05  # seconds after an answer of the peer until it is probed again
+PARDONS, PARDON_EVERY = 5.0, 1.0  # silences that count as if they had not been: at most so many, one more each second
 LATENESS_FADES = 0.99  # per beat: half of it is forgotten after 70
 
 
@@ -37,7 +42,7 @@ class Phase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What one CARP segment with carrier said since the suspicion. `unanswered` probes to the peer; `usual`: the peer
-    used to answer there; `witness`: somebody else who answered."""
+    used to answer there; `witness`: somebody else who answered the last one, so this node is not cut off meanwhile."""
 
     interface: str
     unanswered: int
@@ -161,6 +166,11 @@ class Detector:
         """Why the last suspicion came to nothing."""
         self._steady_since = NEVER
         self._due = NEVER
+        self.probed_at = NEVER
+        """When the last round of probes left."""
+        self._doubted_at = self._answered_at = NEVER
+        self._answered: list[str] = []  # interfaces, since the doubt began
+        self._pardons, self._pardons_at = PARDONS, -NEVER
 
     def deadline(self) -> float:
         """When `pass_time` is due."""
@@ -169,13 +179,41 @@ class Detector:
     def beat(self, interval: float, round_trip: float | None, now: float) -> None:
         """A good heartbeat has come."""
         gap, self.last_beat = now - self.last_beat, now
-        if self.phase is Phase.DEAD or gap > self.rhythm.patience or self.rhythm.is_too_slow:
+        pardoned = self._pardon(now)
+        if self.phase is Phase.DEAD or (gap > self.rhythm.patience and not pardoned) or self.rhythm.is_too_slow:
             self.disarm(now)
         if gap <= SLOWEST:
-            self.rhythm.beat(gap, interval, round_trip)
+            self.rhythm.beat(self.rhythm.interval if pardoned else gap, interval, round_trip)
         if self.phase is Phase.SUSPECTING or (self.phase is Phase.LEARNING and self.is_steady):
             self.phase, self.undecided = Phase.ARMED, ""
+        self._answered = []
         self._due = now + self.rhythm.suspicion if self.phase is Phase.ARMED else NEVER
+
+    def answer(self, interface: str, now: float) -> None:
+        """The peer answered a probe there: its machine lives, and what is to be noticed is its death from here on."""
+        if self.phase is not Phase.SUSPECTING:
+            return
+        if interface not in self._answered:
+            self._answered.append(interface)
+        self._answered_at, self.rounds, self._due = now, 0, now + max(ALIVE_FOR, self.rhythm.probe_every)
+
+    def _pardon(self, now: float) -> bool:
+        """Whether the silence that ends was none of SYNC's making, since the peer answered meanwhile: it was held up
+        itself. Its next silence is as suspect as ever."""
+        if self.phase is not Phase.SUSPECTING or not self._answered:
+            return False
+        self._pardons = min(PARDONS, self._pardons + (now - self._pardons_at) / PARDON_EVERY)
+        self._pardons_at = now
+        if self._pardons < 1:
+            return False
+        self._pardons -= 1
+        return True
+
+    @property
+    def patience(self) -> float:
+        """Silence after which the peer is dead, if all else agrees: the usual time, from its last sign of life."""
+        since = max(self._answered_at - self.last_beat, 0.0) if self._answered else 0.0
+        return since + self.rhythm.patience
 
     @property
     def is_steady(self) -> bool:
@@ -194,20 +232,25 @@ class Detector:
 
     def disarm(self, now: float) -> None:
         """This node was held up for long, or what it has learnt is not true any more: learn again from now."""
+        self._answered = []
         self.phase, self._steady_since, self._due = Phase.LEARNING, now, NEVER
 
     def wants_probes(self, now: float, answers_take: float) -> bool:
         """Whether a round of probes is to leave now. Arms the deadline of the next, or of the verdict, which waits
         for the last one's answers: `answers_take` seconds at the slowest segment."""
         if self.phase is Phase.ARMED and now >= self._due:
-            self.phase, self.suspected_at, self.rounds = Phase.SUSPECTING, now, 0
+            self.phase, self.rounds = Phase.SUSPECTING, 0
+            self._doubted_at, self._answered = now, []
         if self.phase is not Phase.SUSPECTING or now < self._due:
             return False
+        if self.rounds == 0:
+            self.suspected_at = now
         self.rounds += 1
+        self.probed_at = now
         every = self.rhythm.probe_every
         self._due = now + every
         if self.rounds >= PROBES:
-            patient = self.last_beat + self.rhythm.patience + 1e-6  # sums of floats must not miss it by a hair
+            patient = self.last_beat + self.patience + 1e-6  # sums of floats must not miss it by a hair
             self._due = max(patient, now + max(every, 2 * answers_take))
         return self.rounds <= 2 * PROBES
 
@@ -219,9 +262,9 @@ class Detector:
         if not lacking:
             self.phase, self._due = Phase.DEAD, NEVER
             return True
-        if any(p.answered for p in evidence.probed) or now - self.suspected_at >= ENOUGH:
-            alive = ", ".join(p.interface for p in evidence.probed if p.answered)
-            why = f"the peer answers on {alive}" if alive else "; ".join(c.otherwise for c in lacking)
+        if now - self._doubted_at >= ENOUGH:
+            alive = f"the peer answers on {', '.join(self._answered)}"
+            why = alive if self._answered else "; ".join(c.otherwise for c in lacking)
             self.undecided = f"no heartbeat for {evidence.silence * 1e3:.0f} ms, but {why}"
             self.disarm(now)
         return False

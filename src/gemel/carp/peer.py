@@ -107,7 +107,9 @@ class Peer:
             self.verdict = None
         if now - self.detector.last_beat > AWAY:
             self._look_soon(now)
-        self.detector.beat(judged.interval, judged.round_trip, now)
+        if is_late := now - self._due > LATE:
+            self.detector.excuse(now)  # the beat has waited for this node, nobody knows how long
+        self.detector.beat(judged.interval, None if is_late else judged.round_trip, now)
         if judged.told is not None:
             self._learn(judged.told, now)
         self._arm()
@@ -118,6 +120,9 @@ class Peer:
         segment = self.segments.get(device)
         if segment is not None:
             segment.hear(frame, now)
+            if segment.peer is not None and segment.peer.answered_at == now:
+                self.detector.answer(segment.interface, now)
+                self._arm()
 
     def disarm(self, now: float) -> None:
         """This node was held up."""
@@ -164,21 +169,20 @@ class Peer:
         return self._probe(now) if self.detector.wants_probes(now, slowest) else []
 
     def _evidence(self, now: float, on_time: bool) -> Evidence:
-        detector = self.detector
-        since = detector.suspected_at
+        detector, since = self.detector, self.detector.suspected_at
         probed = tuple(
             Probed(
                 s.interface,
                 detector.rounds,
-                s.peer.answered_at >= since,
+                s.peer.answered_at > since,
                 s.expects_answer(now),
-                s.witness_since(since),
+                s.witness_since(detector.probed_at),
             )
             for s in self.segments.values()
             if s.up and s.peer is not None
         )
         silence = now - detector.last_beat
-        return Evidence(detector.is_steady, silence, detector.rhythm.patience, probed, on_time)
+        return Evidence(detector.is_steady, silence, detector.patience, probed, on_time)
 
     def _probe(self, now: float) -> list[Action]:
         return [probe for segment in self.segments.values() if segment.up for probe in segment.probes(now)]

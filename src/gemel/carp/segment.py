@@ -6,6 +6,7 @@ from the MAC that it told over the heartbeat. Every `REFRESH` seconds both are a
 suspicion who would answer.
 """
 
+from collections import deque
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
@@ -15,6 +16,7 @@ from gemel.carp.neighbour import request, spoken
 NEVER: Final = float("inf")
 REFRESH = 10.0  # seconds between two looks when all is well
 USUAL = 35.0  # seconds after its last answer that somebody is expected to answer again: three looks in a row failed
+TAKEN = 16  # answers of which it is remembered how long they took
 MOST_NEIGHBOURS = 32
 MOST_WITNESSES = 3  # neighbours that are asked, besides the gateway
 LATELY = 600.0  # seconds after which a neighbour that was only overheard is forgotten
@@ -44,11 +46,17 @@ class Segment:
         """All own addresses, for the peer."""
         self.peer: Voice | None = None
         self.peer_address = b""
-        self.round_trip = 0.0
-        """Seconds that the slowest answer took lately."""
+        self._took = deque[float](maxlen=TAKEN)
         self._own = ip_address(own).packed
         self._gateways = {ip_address(gateway).packed: Voice(None) for gateway in gateways}
         self._neighbours: dict[bytes, Voice] = {}
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds that slow answers took lately. The slowest two do not count: one moment in which this node or the
+        peer was held up would delay each verdict of the next minutes."""
+        slowest = sorted(self._took, reverse=True)
+        return slowest[min(2, len(slowest) - 1)] if slowest else 0.0
 
     def link(self, up: bool, mac: bytes) -> None:
         """The port got or lost its carrier; `mac` is its own."""
@@ -128,7 +136,7 @@ class Segment:
     def _answered(self, voice: Voice, now: float) -> None:
         if voice.asked_at <= voice.answered_at:
             return  # nobody asked since
-        self.round_trip = max(min(now - voice.asked_at, 0.5), self.round_trip * 0.9)
+        self._took.append(min(now - voice.asked_at, 0.5))
         voice.answered_at = now
 
     def _neighbour(self, address: bytes, now: float) -> Voice | None:

@@ -12,7 +12,7 @@ from gemel.cli.console import out
 from gemel.cli.generated import app_for
 
 EXTENSIONS = "gemel.commands"
-"""Entry points of this group add commands: the lab does, and nothing in the house imports it."""
+"""Entry points of this group add commands, or groups of them: the lab does, and nothing in the house imports it."""
 
 
 BESIDE: dict[str, dict[str, Callable[..., None]]] = {
@@ -36,7 +36,7 @@ def build() -> typer.Typer:
         help="Two Debian machines, one firewall. Changes are pending until `gemel apply`.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode="markdown",
     )
     nat = typer.Typer(help="Firewall > NAT: outbound mappings and port forwards.", no_args_is_help=True)
     for area in AREAS:
@@ -81,7 +81,11 @@ def build() -> typer.Typer:
     for name, command in commands.items():
         app.command(name)(command)
     for extension in entry_points(group=EXTENSIONS):
-        app.add_typer(extension.load(), name=extension.name)
+        added = extension.load()
+        if isinstance(added, typer.Typer):
+            app.add_typer(added, name=extension.name)
+        else:
+            app.command(extension.name)(added)
 
     @app.callback()
     def options(

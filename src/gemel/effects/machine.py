@@ -28,6 +28,7 @@ from gemel.core.want import (
 )
 from gemel.effects.disk import Disk
 from gemel.effects.links import Links, WrongLink
+from gemel.effects.processors import off_carpds
 
 PATIENCE = 120
 """Seconds for one command."""
@@ -219,7 +220,8 @@ def _write_sysctl(name: str, value: str) -> None:
 
 def _nft(text: str, *flags: str) -> None:
     if text:
-        _run(["nft", *flags, "-f", "-"], text)
+        with off_carpds():
+            _run(["nft", *flags, "-f", "-"], text)
 
 
 def _run(argv: list[str], given: str = "") -> None:

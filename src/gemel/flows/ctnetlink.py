@@ -78,7 +78,7 @@ def parts(message: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 def stays_here(listed: bytes) -> bool:
     """Whether a state of a listing is marked *no state sync*."""
-    if listed[124:128] == STATUS_HEAD and listed[132:136] == MARK_HEAD:
+    if listed[124:128] == STATUS_HEAD and listed[132:136] == MARK_HEAD and len(listed) > 136:
         return bool(listed[136] & NO_SYNC)
     try:
         return any(kind == _MARK and listed[start + 4] & NO_SYNC for kind, start, _ in walk(listed, 20, len(listed)))

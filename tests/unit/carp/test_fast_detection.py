@@ -105,6 +105,42 @@ def test_a_frozen_daemon_is_not_dead_and_carps_timer_decides():
     assert CARPS_OWN - 1 - 2 / 256 <= took <= CARPS_OWN + 0.01
 
 
+@pytest.mark.parametrize("held_up", [0.05, 0.1, 0.2, 0.4])
+def test_a_peer_that_was_held_up_may_die_at_once_and_it_is_noticed(held_up):
+    world, one, two = paired()
+    for _ in range(3):
+        one.frozen = True
+        world.run(held_up)
+        one.thaw()
+        world.run(0.03)
+    one.die()
+    assert taken_after(world, two) <= 0.13
+
+
+@pytest.mark.parametrize("held_up", [0.05, 0.1, 0.25, 0.9])
+def test_beats_that_waited_for_this_node_say_nothing_of_the_peer(held_up):
+    world, one, two = paired()
+    usual = two.node.peer.detector.rhythm.patience
+    two.frozen = True
+    world.run(held_up)
+    two.thaw()
+    world.run(0.03)
+    assert two.node.peer.phase == "armed"
+    assert two.node.peer.detector.rhythm.patience < usual + 0.02
+    one.die()
+    assert taken_after(world, two) <= 0.09
+
+
+def test_a_peer_that_dies_while_it_is_held_up_is_noticed():
+    world, one, two = paired()
+    one.frozen = True
+    world.run(0.2)
+    assert two.node.peer.phase == "suspecting"
+    one.die()
+    assert taken_after(world, two) <= 0.1
+    assert two.node.machines["wan", 1].reason.startswith("peer dead: no heartbeat for 2")
+
+
 def test_a_backup_that_is_cut_off_with_carrier_waits_for_carps_timer():
     world, _, two = paired()
     world.silent = {("fw2", "sync"), ("fw2", "wan"), ("fw2", "lan")}

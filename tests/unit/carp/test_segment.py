@@ -2,6 +2,8 @@
 
 from ipaddress import IPv4Address, ip_address
 
+import pytest
+
 from gemel.carp.neighbour import answer, question
 from gemel.carp.segment import MOST_NEIGHBOURS, MOST_WITNESSES, Segment
 
@@ -49,6 +51,18 @@ def test_an_answer_counts_if_it_was_asked_for():
     assert not one.expects_answer(NOW + 60)
     assert abs(one.round_trip - 0.002) < 1e-9
     assert one.answers(NOW + 1)
+
+
+def test_one_slow_moment_does_not_make_a_segment_slow():
+    one = segment()
+    for n, took in enumerate([0.001] * 8 + [0.3, 0.2]):
+        one.probes(NOW + n)
+        one.hear(arp(2, PEER_MAC, PEER, OWN), NOW + n + took)
+    assert one.round_trip == pytest.approx(0.001)
+    for n in range(20, 23):
+        one.probes(NOW + n)
+        one.hear(arp(2, PEER_MAC, PEER, OWN), NOW + n + 0.1)
+    assert one.round_trip == pytest.approx(0.1)
 
 
 def test_only_the_peers_own_mac_speaks_for_it():

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gemel.flows.attributes import Malformed
@@ -24,6 +24,7 @@ LISTED = st.one_of(
 
 
 @given(st.lists(LISTED, max_size=20))
+@example([listing(flow(1))[:n] for n in range(20, 200)])
 def test_a_piece_of_a_listing_adds_up_like_its_states_one_by_one(listed):
     whole, single = Sums(8), Sums(8)
     whole.take(listed, LOCAL)

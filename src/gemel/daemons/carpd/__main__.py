@@ -13,6 +13,7 @@ from gemel.carp.events import Stopped
 from gemel.control.paths import RUN
 from gemel.daemons.carpd.hands import LogHand
 from gemel.daemons.carpd.loop import Carpd
+from gemel.effects.processors import keep_to_carpds
 
 log = logging.getLogger("carpd")
 
@@ -21,7 +22,8 @@ MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 
 
 def become_urgent() -> None:
-    """Ask for real-time scheduling, memory that is never paged out, and no long garbage collections."""
+    """Ask for real-time scheduling, one processor, memory that is never paged out, no long garbage collections."""
+    keep_to_carpds()
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY_OF_THREADS))
     except OSError as error:

@@ -15,14 +15,11 @@ from gemel.daemons.takeover.plan import Answers, Plan, Visitor, plan, proposed
 from gemel.daemons.takeover.run import SetupFailed
 from gemel.daemons.takeover.seen import Seen
 
-app = typer.Typer(help="Make this machine a node of a firewall cluster, or give it back (--undo).")
-
 SHORTEST_PASSWORD = 8
 
 Port = Annotated[str, typer.Option(metavar="PORT", help="Its network port, as `ip link` shows it.")]
 
 
-@app.callback(invoke_without_command=True)
 def setup(
     wan: Port = "",
     lan: Port = "",

@@ -16,10 +16,7 @@ from gemel.effects.packages import NotInstallable, Packages
 
 UNIT = "gemel-upgrade.service"
 
-app = typer.Typer(help="Bring a new version to both nodes, one after the other. On the primary.")
 
-
-@app.callback(invoke_without_command=True)
 def upgrade(
     package: Annotated[Path, typer.Argument(help="The new version's package, a .deb file.")],
     check: Annotated[bool, typer.Option("--check", help="Look whether it could be begun, and end.")] = False,
