@@ -3,6 +3,7 @@
 import time
 
 from gemel.lab.namespace import LabError
+from gemel.lab.topology import NODES
 from gemel.lab.traffic import Traffic
 from gemel.lab.virtual import GUEST, VLAN
 from gemel.lab.vm.pair import PATIENCE, Pair
@@ -21,11 +22,15 @@ def of_vlan(pair: Pair) -> None:
 
 def _made(pair: Pair) -> str:
     pair.make(vlan())
+    for node in NODES:
+        pair.lab.wait(lambda node=node: _has(pair, node), f"VHID {VLAN} on {node}", PATIENCE)  # type: ignore[misc]
     pair.in_roles()
-    vips = {v["vhid"]: v["state"] for v in pair.status("fw2")["carp"]}
-    if vips.get(VLAN) != "BACKUP":
-        raise LabError(f"fw2 has no VHID {VLAN}: {vips}")
     return f"VHID {VLAN} MASTER on fw1, BACKUP on fw2"
+
+
+def _has(pair: Pair, node: str) -> bool:
+    """The other one has it only when the synchronisation has brought it."""
+    return any(vip["vhid"] == VLAN for vip in pair.status(node).get("carp", ()))
 
 
 def _reached(pair: Pair) -> str:
