@@ -15,6 +15,8 @@ from gemel.effects.commands import CommandFailed, run
 
 NAME = "gemel"
 UNIT = "gemel-install.service"
+UNIT_IS = ("--description=Gemel: a package is installed", "--service-type=exec")
+"""With a description, as it is the command else, whose lines systemd does not understand when it loads them anew."""
 LARGEST = 512 << 20  # bytes
 PATIENCE = 120.0  # seconds for a command; the installation itself is not waited for
 LAST_WORDS = 6  # lines
@@ -149,7 +151,7 @@ class Packages:
             (self._folder / name).unlink(missing_ok=True)
         command = ("/bin/sh", "-c", SCRIPT, "sh", str(package.path.absolute()), str(self._folder))
         try:
-            self._run("systemd-run", "--quiet", "--collect", "--unit", UNIT, "--service-type=exec", *command)
+            self._run("systemd-run", "--quiet", "--collect", "--unit", UNIT, *UNIT_IS, *command)
         except CommandFailed as error:
             raise NotInstallable(f"the installation could not be begun: {error}") from None
 

@@ -38,14 +38,17 @@ class Box:
     log: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     now: float = 0.0
+    look_takes: float = 0.0
+    paused: list[float] = field(default_factory=list)
     installing: str = ""
     left: int = 0
 
     def run(self) -> bool:
         return carry_out(Upgrade(NEW), self, self.said.append, lambda: self.now, self.pause)
 
-    def pause(self) -> None:
-        self.now += 2.0
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.now += seconds
         if self.installing and self.left > 0 and not self.broken_apt:
             self.left -= 1
             if self.left == 0 and self.starts.get(self.installing, True):
@@ -53,6 +56,7 @@ class Box:
                 self.installing = ""
 
     def look(self) -> Pair | None:
+        self.now += self.look_takes
         away = self.installing if self.left < self.takes - 1 else ""
         if away == "fw1":
             return None
@@ -102,6 +106,14 @@ def test_both_nodes_get_the_new_version_and_the_roles_are_as_before() -> None:
 def test_what_both_run_already_is_left_alone() -> None:
     box = Box({"fw1": NEW, "fw2": NEW})
     assert box.run() and box.log == []
+
+
+def test_on_a_slow_machine_looks_leave_most_of_the_time_to_the_installation() -> None:
+    fast, slow = Box(), Box(look_takes=8.0)
+    assert fast.run()
+    assert slow.run()
+    assert set(fast.paused) == {2.0}
+    assert set(slow.paused) == {16.0}
 
 
 @pytest.mark.parametrize(

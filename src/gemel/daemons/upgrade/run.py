@@ -19,7 +19,8 @@ from gemel.daemons.upgrade.steps import Installation, Order, Upgrade
 from gemel.effects.packages import NotInstallable, Package, Packages
 
 COMMAND = "/usr/bin/gemel"
-EVERY = 2.0  # seconds between two looks
+EVERY = 2.0  # seconds between two looks, on a fast machine
+AT_MOST = 3.0  # a look takes one part in so many of the time: a slow machine has to install meanwhile
 PATIENCE = 120.0  # seconds for a command: installing keeps a slow machine busy
 SENDING = 900.0  # seconds for a package over a slow SYNC
 
@@ -46,15 +47,17 @@ class Hands(Protocol):
 
 
 def carry_out(
-    upgrade: Upgrade, hands: Hands, say: Callable[[str], None], clock: Callable[[], float], pause: Callable[[], None]
-) -> bool:
+    upgrade: Upgrade, hands: Hands, say: Callable[[str], None], clock: Callable[[], float],
+    pause: Callable[[float], None],
+) -> bool:  # fmt: skip
     """From the first look to the last; whether both nodes run the new version in the end."""
     installing: bool | None = None  # on the peer; None: nowhere
     while True:
+        begun = clock()
         installation = hands.installation(installing) if installing is not None else None
         order = upgrade.next(hands.look(), clock(), installation)
         if order.kind == "wait":
-            pause()
+            pause(max(EVERY, (clock() - begun) * (AT_MOST - 1)))
             continue
         say(order.text)
         if order.kind in ("done", "stop"):
@@ -149,4 +152,4 @@ def upgrade(package: Package, packages: Packages, comes_back: float) -> bool:
     except NotInstallable as no:
         say(str(no))
         return False
-    return carry_out(Upgrade(package.version, comes_back), hands, say, time.monotonic, lambda: time.sleep(EVERY))
+    return carry_out(Upgrade(package.version, comes_back), hands, say, time.monotonic, time.sleep)
