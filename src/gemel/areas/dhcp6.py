@@ -7,9 +7,9 @@ advertisements. Reference pfsense-semantics §7; RFC 8415; what Kea gets is in `
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import IPv6Address, IPv6Network, ip_interface
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator
 
@@ -17,6 +17,7 @@ from gemel.areas.dhcp_fields import DomainSearch, Ipv6s, OptionalIpv6, Span, at_
 from gemel.areas.fields import InterfaceRef, Line, host_name
 from gemel.areas.followed_vip import followed_vip
 from gemel.areas.interfaces import INTERFACES, Interface
+from gemel.areas.one_per_interface import OnePerInterface
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.area import Area
 from gemel.core.config import Config
@@ -36,7 +37,7 @@ def _duid(value: str) -> str:
     return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
 
 
-class Dhcp6Server(Item):
+class Dhcp6Server(OnePerInterface):
     """The DHCPv6 server of one interface."""
 
     interface: InterfaceRef = field(label="Interface", help="A static IPv6 address is needed on it.")
@@ -68,14 +69,6 @@ class Dhcp6Server(Item):
         "replicated; the node that holds the virtual IP answers.",
     )
     description: Line = field("", label="Description", help="For people.")
-
-    @classmethod
-    def id_for(cls, values: Mapping[str, Any], taken: Collection[str]) -> str:
-        word = str(values.get("interface", "")).lower()
-        return "".join(c for c in word if c.isascii() and (c.isalnum() or c in "_-"))[:40] or "server"
-
-    def called(self) -> tuple[str, ...]:
-        return (self.interface,)
 
     @property
     def span(self) -> Span | None:

@@ -3,9 +3,8 @@
 Reference pfsense-semantics §7.1. The areas are in `dhcp`, what is checked of a server in its network in `dhcp_checks`.
 """
 
-from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
@@ -23,6 +22,7 @@ from gemel.areas.dhcp_fields import (
     span,
 )
 from gemel.areas.fields import DomainName, InterfaceRef, Line, host_name
+from gemel.areas.one_per_interface import OnePerInterface
 from gemel.core.model import Item, Model, field
 
 SHORTEST_LEASE = 60
@@ -38,7 +38,7 @@ def _gateway(value: str) -> str:
         raise ValueError(f"{value!r} is no IPv4 address: enter one, none, or nothing") from None
 
 
-class DhcpServer(Item):
+class DhcpServer(OnePerInterface):
     """The DHCP server of one interface."""
 
     interface: InterfaceRef = field(label="Interface", help="A static IPv4 address is needed on it.")
@@ -108,14 +108,6 @@ class DhcpServer(Item):
     )
     deny_macs: MacPrefixes = field((), label="MAC deny", help="These, or what begins with them, get none.")
     description: Line = field("", label="Description", help="For people.")
-
-    @classmethod
-    def id_for(cls, values: Mapping[str, Any], taken: Collection[str]) -> str:
-        word = str(values.get("interface", "")).lower()
-        return "".join(c for c in word if c.isascii() and (c.isalnum() or c in "_-"))[:40] or "server"
-
-    def called(self) -> tuple[str, ...]:
-        return (self.interface,)
 
     @property
     def spans(self) -> tuple[Span, ...]:

@@ -5,9 +5,9 @@ where that address is not, so the master alone advertises, from an address that 
 a failover, and nothing is started or stopped at one. RFC 4861, RFC 4862, RFC 8106; reference pfsense-semantics §7.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import IPv6Address, IPv6Network, ip_interface
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -17,11 +17,12 @@ from gemel.areas.dhcp_relay import RELAY6, relaying
 from gemel.areas.dns_resolver import DNS_RESOLVER, listening
 from gemel.areas.fields import InterfaceRef, Line
 from gemel.areas.interfaces import INTERFACES, Interface
+from gemel.areas.one_per_interface import OnePerInterface
 from gemel.areas.virtual_ip import VirtualIp, follows_carp
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.area import Area, NodeState
 from gemel.core.config import Config
-from gemel.core.model import Item, Model, field
+from gemel.core.model import Model, field
 from gemel.core.problem import Problem
 from gemel.core.want import File, Service, Want
 
@@ -52,7 +53,7 @@ def _prefix(value: str) -> str:
     return str(found)
 
 
-class Advertised(Item):
+class Advertised(OnePerInterface):
     """What is advertised on one interface."""
 
     interface: InterfaceRef = field(label="Interface", help="A static IPv6 address is needed on it.")
@@ -97,14 +98,6 @@ class Advertised(Item):
         "gateway.", ge=0, le=LONGEST_LIFETIME,
     )  # fmt: skip
     description: Line = field("", label="Description", help="For people.")
-
-    @classmethod
-    def id_for(cls, values: Mapping[str, Any], taken: Collection[str]) -> str:
-        word = str(values.get("interface", "")).lower()
-        return "".join(c for c in word if c.isascii() and (c.isalnum() or c in "_-"))[:40] or "interface"
-
-    def called(self) -> tuple[str, ...]:
-        return (self.interface,)
 
     @property
     def enabled(self) -> bool:

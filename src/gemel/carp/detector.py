@@ -41,12 +41,11 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What one CARP segment with carrier said since the suspicion. `unanswered` probes to the peer; `usual`: the peer
-    used to answer there; `witness`: somebody else who answered the last one, so this node is not cut off meanwhile."""
+    """What one CARP segment with carrier said. `unanswered`: probes since the peer's last answer; `usual`: it used to
+    answer there; `witness`: somebody else who answered the last one, so this node is not cut off meanwhile."""
 
     interface: str
     unanswered: int
-    answered: bool
     usual: bool
     witness: str | None
 
@@ -71,7 +70,7 @@ class Condition(NamedTuple):
 
 
 def _unanswered(evidence: Evidence) -> bool:
-    silent = all(p.unanswered >= PROBES and not p.answered for p in evidence.probed)
+    silent = all(p.unanswered >= PROBES for p in evidence.probed)
     return silent and any(p.usual for p in evidence.probed)
 
 
@@ -160,7 +159,6 @@ class Detector:
         self.phase = Phase.LEARNING
         self.rhythm = Rhythm(interval, misses)
         self.last_beat = -NEVER
-        self.suspected_at = NEVER
         self.rounds = 0
         self.undecided = ""
         """Why the last suspicion came to nothing."""
@@ -243,8 +241,6 @@ class Detector:
             self._doubted_at, self._answered = now, []
         if self.phase is not Phase.SUSPECTING or now < self._due:
             return False
-        if self.rounds == 0:
-            self.suspected_at = now
         self.rounds += 1
         self.probed_at = now
         every = self.rhythm.probe_every

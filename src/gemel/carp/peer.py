@@ -169,15 +169,9 @@ class Peer:
         return self._probe(now) if self.detector.wants_probes(now, slowest) else []
 
     def _evidence(self, now: float, on_time: bool) -> Evidence:
-        detector, since = self.detector, self.detector.suspected_at
+        detector = self.detector
         probed = tuple(
-            Probed(
-                s.interface,
-                detector.rounds,
-                s.peer.answered_at > since,
-                s.expects_answer(now),
-                s.witness_since(detector.probed_at),
-            )
+            Probed(s.interface, detector.rounds, s.expects_answer(now), s.witness_since(detector.probed_at))
             for s in self.segments.values()
             if s.up and s.peer is not None
         )
