@@ -5,8 +5,10 @@ answer is yes when this node holds the virtual IP of that network and the peer h
 Without leased nothing is acknowledged: what is not sure is not given out.
 
 __main__  settings, signals, the door
-keeper    the decisions: who serves, what is acknowledged, what is wrong
+keeper    the decisions: who serves, what is acknowledged, what the peer gets
+standing  what of it is told at the door, and what is wrong
 server    Kea's side: its question before each acknowledgement, its switch, its configuration
 link      the peer's side: leases over TLS, tables compared after each silence
+names     hosts with a lease become known to unbound
 renewals  what clients send to the virtual IP itself is put before Kea, which listens to the node's own address only
 """

@@ -1,4 +1,4 @@
-"""The decisions of leased: who serves, what is acknowledged, what the peer gets, and what is wrong."""
+"""The decisions of leased: who serves, what is acknowledged, and what the peer gets."""
 
 import asyncio
 import logging
@@ -7,16 +7,16 @@ from collections import Counter as Tally
 from pathlib import Path
 from typing import Any
 
-from gemel.control.leased import LeaseReport, PoolReport
+from gemel.control.leased import LeaseReport
 from gemel.daemons.leased.link import Asking, Away, Link, Message
 from gemel.daemons.leased.names import Names
 from gemel.daemons.leased.renewals import Renewals
 from gemel.daemons.leased.server import Counter, Kea, KeaError, Switch, lease_of, table
+from gemel.daemons.leased.standing import Seen, Standing
 from gemel.effects.address_watch import AddressWatch
 from gemel.effects.channel import Identity
 from gemel.leases.dialect import DIALECTS, changes
 from gemel.leases.lease import Verdict, for_kea, is_live, on_the_wire, verdict
-from gemel.leases.pool import DOWN, pool_state
 from gemel.leases.settings import Scope, Settings
 
 ACK_PATIENCE = 0.3  # seconds that a client waits at most because the peer may not be there
@@ -24,7 +24,6 @@ LOOK_EVERY = 1.0
 LOOK_AGAIN = 0.1  # while Kea does not answer: it may just be starting
 FROZEN_AFTER = 3  # looks in vain at a server that has answered before
 AT_ONCE = 100  # leases in one message
-CLOCKS_APART = 30.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class Keeper:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._began = time.monotonic()
-        self._states: dict[tuple[str, str], tuple[str, float]] = {}
+        self._standing = Standing()
         self.counters: Tally[str] = Tally()
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -310,55 +309,7 @@ class Keeper:
 
     def report(self) -> LeaseReport:
         """For the door."""
-        link = self._link
-        linked = link is not None and link.stream is not None
-        told = link.told if link and linked else {}
-        pools = tuple(self._pool(scope, linked, told) for scope in self.settings.scopes)
-        return LeaseReport(
-            pools=pools, linked=linked, peer_address=link.address if link else "",
-            clock_offset=link.clock_offset if link and linked else None, counters=dict(self.counters),
-            problems=tuple(self._problems(pools, told)),
-        )  # fmt: skip
-
-    def _pool(self, scope: Scope, linked: bool, told: Message) -> PoolReport:
-        link, age = self._link, time.monotonic() - self._began
-        state = pool_state(bool(scope.peer), bool(self._kea_says), linked, bool(link and link.level), age)
-        peer_state = DOWN
-        if linked:
-            peer_state = pool_state(True, bool(told.get("kea")), True, bool(told.get("level")), age)
-        return PoolReport(
-            interface=scope.interface, state=state, since=self._since(scope.interface, "mine", state),
-            peer_state=peer_state if scope.peer else "",
-            peer_since=self._since(scope.interface, "peer", peer_state) if scope.peer else None,
-            serving=scope.interface in self.serving and self._in_force == self.serving,
-            peer_serving=scope.interface in told.get("serving", ()), peer=scope.peer, kea=self._kea_says,
-            peer_kea=str(told.get("kea", "")), family=self.settings.family,
-        )  # fmt: skip
-
-    def _since(self, interface: str, whose: str, state: str) -> float:
-        before = self._states.get((interface, whose))
-        if before is None or before[0] != state:
-            self._states[interface, whose] = before = state, time.time()
-        return before[1]
-
-    def _problems(self, pools: tuple[PoolReport, ...], told: Message) -> list[str]:
-        found, protocol = [self._fault] if self._fault else [], self._words.protocol
-        age = time.monotonic() - self._began
-        if not self._kea_says and age > 5:
-            found.append(f"the {protocol} server (Kea) does not answer: nobody gets a lease from this node; see "
-                         f"/var/log/gemel/{self._words.server}.log")  # fmt: skip
-        for pool, scope in zip(pools, self.settings.scopes, strict=True):
-            if pool.serving and pool.peer_serving and scope.vip:
-                found.append(f"both nodes serve {protocol} on {scope.title}: both are MASTER there, so they do not "
-                             "hear each other's CARP adverts; check that network's cables and switches")  # fmt: skip
-        if self._link is not None and self._link.stream is None and age > 5:
-            found.append(f"{protocol} leases are not replicated: the peer does not answer ({self._link.failure}); this "
-                         "node serves on alone where it is MASTER")  # fmt: skip
-        elif told and not told.get("kea"):
-            found.append(f"the peer's {protocol} server (Kea) does not answer: it could not take over")
-        offset = self._link.clock_offset if self._link and self._link.stream else None
-        if offset is not None and abs(offset) > CLOCKS_APART:
-            way = "ahead of" if offset > 0 else "behind"
-            found.append(f"the peer's clock is {abs(offset):.0f} s {way} this node's: set the time on both (NTP). "
-                         "DHCP leases travel by their age and are not harmed")  # fmt: skip
-        return found
+        in_force = self._in_force == self.serving
+        seen = Seen(self.settings, time.time(), time.monotonic() - self._began, self._kea_says, self.serving, in_force,
+                    self._link.seen() if self._link else None, self._fault)  # fmt: skip
+        return self._standing.report(seen, dict(self.counters))

@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from gemel.daemons.leased.standing import PeerSeen
 from gemel.effects.channel import Identity
 
 CONNECT = 1.5  # seconds for TCP and TLS together
@@ -147,6 +148,11 @@ class Link:
         if self.stream is not None:
             self.stream.close()
             self.stream = None
+
+    def seen(self) -> PeerSeen:
+        """How the peer stands, for a report."""
+        linked = self.stream is not None
+        return PeerSeen(linked, self.level, self.address, self.failure, self.clock_offset, self.told)
 
     async def _dial_on(self) -> None:
         turn = 0
