@@ -15,9 +15,9 @@ longer after yielding. *Heartbeat*, *beat*: what paired nodes say to each other 
 on a segment, whose answer shows that it is not this node which is cut off.
 
 `wire` bytes · `events` the vocabulary · `table` transitions · `machine` one VHID · `speech` what it says · `hearing`
-which adverts count · `node` all of them · `port` one device · `demotion` reasons to stand back · `settings` what is
-configured · `neighbour` ARP and neighbour discovery · `responder` what is answered here · `ledger` what went wrong and
-when · `diagnosis` why a digest does not fit · `replay` what was heard before · `beat` the heartbeat's bytes · `segment`
-who answers ARP · `detector` is the peer dead? · `peer` these together, and split brain · `pair` what that means for the
-VHIDs · `scan` who else is there.
+which adverts count · `node` all of them · `port` one device · `demotion` reasons to stand back, `reasons` a node's
+own · `settings` what is configured · `neighbour` ARP and neighbour discovery · `responder` what is answered here ·
+`ledger` what went wrong and when · `diagnosis` why a digest does not fit · `replay` what was heard before · `beat`
+the heartbeat's bytes · `segment` who answers ARP · `detector` is the peer dead? · `peer` these together, and split
+brain · `pair` what that means for the VHIDs · `scan` who else is there.
 """

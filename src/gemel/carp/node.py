@@ -15,12 +15,10 @@ has passed: it starts as backup, and that is what a backup does.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from gemel.carp.demotion import Demotion
 from gemel.carp.events import (
-    AWAITING_READY,
-    AWAITING_STATES,
     Action,
     AwaitStates,
     BeatHeard,
@@ -54,21 +52,13 @@ from gemel.carp.machine import NEVER, TOGETHER, Machine
 from gemel.carp.pair import Pair
 from gemel.carp.peer import Peer
 from gemel.carp.port import Port
+from gemel.carp.reasons import Reasons
 from gemel.carp.responder import Responder
 from gemel.carp.settings import Settings
 from gemel.carp.table import Happening
 
-WHOLE: Final = 240  # a demotion that no configured skew outbids
 LATE = 1.0  # seconds; a loop that is later than this has lost its addresses and its claim
-HELD_UP_FOR = 5.0  # seconds that a node which was late stands back: one stall often follows another
 FLUSH_WITHIN = 0.2  # seconds that the peer has to confirm the states
-HELD_UP, HOLD_DOWN = "this node was held up", "this node has come back a moment ago"
-MISSED_FOR = 300.0  # seconds that it is said after waiting was in vain
-IN_VAIN = {
-    AWAITING_STATES: "the peer's states did not come in time: connections through it may not survive a take-over",
-    AWAITING_READY: "the agent did not say in time that configuration and services are up: this node takes part in "
-    "CARP all the same. See `gemel status`",
-}
 _USUAL = (Heard, BeatHeard, NeighbourHeard, HealthTold)
 
 
@@ -85,6 +75,7 @@ class Node:
         self._responder = Responder(self.machines, self._ports)
         self._hearing = Hearing(self.machines, self.ledger, self._pair)
         self.demotion = Demotion()
+        self._reasons = Reasons(self.demotion, self.ledger)
         self._amount = 0
         self._stopping = False
         self._role: bool | None = None
@@ -170,7 +161,7 @@ class Node:
     def _link_changed(self, event: LinkChanged, now: float) -> list[Action]:
         port = self._ports[event.device]
         if event.up and port.up is False:
-            self._hold_down(now)
+            self._reasons.hold_down(self.settings, now)
         port.up, port.mac = event.up, event.mac or port.mac
         for (device, _), machine in self.machines.items():
             if device == event.device:
@@ -205,8 +196,7 @@ class Node:
 
     def _health_told(self, event: HealthTold, now: float) -> list[Action]:
         news = self.demotion.tell_health(event.reasons)
-        if event.ready and self.demotion.holds(AWAITING_READY):
-            self.demotion.remove(AWAITING_READY)
+        if event.ready and self._reasons.ready():
             news = True
         return self._settle(now, planned=True) if news else []
 
@@ -230,12 +220,7 @@ class Node:
 
     def _time_passed(self, event: TimePassed, now: float) -> list[Action]:
         actions: list[Action] = []
-        ended = self.demotion.ended(now)
-        for awaited in (AWAITING_STATES, AWAITING_READY):
-            if awaited in ended:
-                self.ledger.counters[f"gave up waiting: {awaited}"] += 1
-                self.ledger.complain(awaited, IN_VAIN[awaited], now, now + MISSED_FOR)
-        if ended:
+        if self._reasons.pass_time(now):
             actions += self._settle(now)
         if now >= self._flush_until:
             actions += self._settle(now)
@@ -259,7 +244,7 @@ class Node:
         """The loop comes back late: whatever this node was, it is backup now, before it does anything else."""
         why = f"this node was held up for {now - self._due:.1f} s"
         self.ledger.counters["late loop"] += 1
-        self.demotion.add_until(HELD_UP, WHOLE, now + HELD_UP_FOR)
+        self._reasons.held_up(now)
         self._renew_at = NEVER
         self._pair.disarm(now)
         actions: list[Action] = []
@@ -295,30 +280,17 @@ class Node:
         return sorted(actions, key=lambda action: not isinstance(action, Release))
 
     def _await_states(self, now: float) -> list[Action]:
-        """Stand back when this node gets its first VHIDs, be it at start or, at boot, with the first settings after it:
-        until its peer's states are here, and its agent has put configuration and services in place.
+        """Stand back when this node gets its first VHIDs, be it at start or, at boot, with the first settings after it.
 
         One that has VHIDs already is not held back: it may be the only one that knows the states.
         """
         if self.machines or not self.settings.vhids:
             return []
-        self._hold_down(now)
-        if self.settings.await_ready:
-            self.demotion.add_until(AWAITING_READY, WHOLE, now + self.settings.await_ready)
-        if not self.settings.await_states:
-            return []
-        self.demotion.add_until(AWAITING_STATES, WHOLE, now + self.settings.await_states)
-        return [AwaitStates()]
-
-    def _hold_down(self, now: float) -> None:
-        """Who comes back may go again: it shows first that it stays. As the only one it serves all the same, since the
-        master-down time ignores demotion."""
-        if self.settings.hold_down:
-            self.demotion.add_until(HOLD_DOWN, WHOLE, now + self.settings.hold_down)
+        return [AwaitStates()] if self._reasons.begin(self.settings, now) else []
 
     def _settle(self, now: float, planned: bool = False) -> list[Action]:
         """Bring every machine to what settings, links and reasons say; a planned step back flushes first."""
-        self._derive()
+        self._reasons.derive(self.settings, self._ports)
         demotion = self.demotion.total
         leaving = self._stopping or not self.settings.enabled
         if planned and (leaving or demotion > self._amount) and self._is_master():
@@ -339,18 +311,6 @@ class Node:
                 actions += machine.happen(Happening.UNREADY, now)
             actions += machine.demote(demotion, now)
         return actions
-
-    def _derive(self) -> None:
-        """The reasons that follow from settings and ports."""
-        derived = {}
-        for one in self.settings.vhids:
-            port = self._ports[one.device]
-            if port.up is False:
-                derived[f"{one.interface} has no link"] = WHOLE
-            elif port.deaf:
-                derived[f"{one.interface} cannot send"] = WHOLE
-        self.demotion.set_standing(self.settings.demotion)
-        self.demotion.derive(derived)
 
     def _conclude(self, now: float) -> list[Action]:
         """What follows from the states after each event."""
