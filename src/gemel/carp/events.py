@@ -58,6 +58,14 @@ class SendFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PortMoved:
+    """A device that stayed up is at another place of its network, and no switch knows: a bond goes by another of its
+    ports, a virtual machine runs on another host."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChanged:
     """Carry on with these, from where each VHID is."""
 
@@ -135,8 +143,8 @@ class TimePassed:
 
 
 Event: TypeAlias = (
-    Started | Heard | LinkChanged | Sent | SendFailed | SettingsChanged | Demoted | Promoted | HealthTold | Waived
-    | Forced | HandOverReady | Stopped | BeatHeard | NeighbourHeard | TimePassed
+    Started | Heard | LinkChanged | PortMoved | Sent | SendFailed | SettingsChanged | Demoted | Promoted | HealthTold
+    | Waived | Forced | HandOverReady | Stopped | BeatHeard | NeighbourHeard | TimePassed
 )
 
 # --------------------------------------------------------------------------------------------------------- actions

@@ -31,6 +31,7 @@ from gemel.carp.events import (
     Heard,
     LinkChanged,
     NeighbourHeard,
+    PortMoved,
     Promoted,
     Quit,
     Release,
@@ -85,6 +86,7 @@ class Node:
             Started: self._started,
             Heard: self._heard,
             LinkChanged: self._link_changed,
+            PortMoved: self._port_moved,
             Sent: self._sent,
             SendFailed: self._send_failed,
             SettingsChanged: self._settings_changed,
@@ -168,6 +170,14 @@ class Node:
                 machine.speech.attach(port.mac)
         self._pair.link(event.device, port)
         return self._settle(now)
+
+    def _port_moved(self, event: PortMoved, now: float) -> list[Action]:
+        """The kernel tells switches of the port's own MAC; of the virtual ones it does not know."""
+        actions: list[Action] = []
+        for (device, _), machine in self.machines.items():
+            if device == event.device:
+                actions += machine.happen(Happening.PORT_MOVED, now)
+        return actions
 
     def _neighbour_heard(self, event: NeighbourHeard, now: float) -> list[Action]:
         answers = self._responder.hear(event.device, event.frame, now)

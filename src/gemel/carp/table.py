@@ -27,6 +27,7 @@ class Happening(StrEnum):
     ANNOUNCE_DUE = "the addresses are to be announced again"
     DEMOTION_CHANGED = "my interval changed"
     WOKE_LATE = "this node was held up"
+    PORT_MOVED = "this port is at another place of its network"
     LEAVING = "this VHID shall end here"
     FORCED_BACKUP = "an operator says backup"
     FORCED_MASTER = "an operator says master"
@@ -72,6 +73,7 @@ TABLE: Final[dict[tuple[State, Happening], tuple[State, tuple[Step, ...]]]] = {
     (S.MASTER, H.PEER_TRAILS):      (S.MASTER, (D.REASSERT,)),  # *
     (S.MASTER, H.PEER_LEAVES):      (S.MASTER, (D.REASSERT,)),  # *
     (S.MASTER, H.PEER_YIELDED):     (S.MASTER, (D.ADVERTISE, D.ANNOUNCE)),  # *
+    (S.MASTER, H.PORT_MOVED):       (S.MASTER, (D.ADVERTISE, D.ANNOUNCE)),  # *
     (S.MASTER, H.ADVERT_DUE):       (S.MASTER, (D.ADVERTISE,)),
     (S.MASTER, H.DEMOTION_CHANGED): (S.MASTER, (D.ADVERTISE,)),
     (S.MASTER, H.ANNOUNCE_DUE):     (S.MASTER, (D.REPEAT,)),

@@ -1,6 +1,7 @@
 """Two virtual machines on the recipe's three networks, with the lab's LAN and WAN hosts: qemu, without KVM.
 
-A third host, `guest`, is where no node's card is: in VLAN 30 of LAN's segment.
+Beside them a fourth network, on which each machine has two cards, and a host, `dmz`. Another host, `guest`, is where no
+node's card is: in VLAN 30 of LAN's segment.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from pathlib import Path
 from gemel.lab import image, namespace
 from gemel.lab.commands import SOURCE, Commands
 from gemel.lab.namespace import LabError
-from gemel.lab.topology import HOSTS, NODES, SEGMENTS, Host, mac
+from gemel.lab.topology import HOSTS, NODES, SEGMENTS, Host, extra_host, mac
 from gemel.lab.wiring import Wiring
 
 MEMORY = 1024  # MiB
@@ -30,6 +31,9 @@ SSH = (
 )  # fmt: skip
 VLAN = 30
 GUEST = Host("guest", "lan", f"10.0.{VLAN}.50/24", f"10.0.{VLAN}.1")
+DMZ = extra_host("dmz", 0)
+CARDS = {**dict(zip(SEGMENTS, SEGMENTS, strict=True)), "dmz1": DMZ.segment, "dmz2": DMZ.segment}
+"""A machine's cards, in the order of eth0, eth1, …: what each is called here, and its segment."""
 PROMPT = b"(qemu) "
 
 
@@ -50,13 +54,13 @@ class VirtualLab(Commands):
     def __enter__(self) -> "VirtualLab":
         self._clear()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._wiring.build_switch(*SEGMENTS)
-        for host in HOSTS.values():
+        self._wiring.build_switch(*SEGMENTS, DMZ.segment)
+        for host in (*HOSTS.values(), DMZ):
             namespace.add(f"{self.name}-{host.name}")
             self._wiring.connect_host(host)
         for node in NODES:
-            for segment in SEGMENTS:
-                self._add_tap(node, segment)
+            for card, segment in CARDS.items():
+                self._add_tap(node, card, segment)
         if not self._resume:
             self._make_disks()
         return self
@@ -81,11 +85,11 @@ class VirtualLab(Commands):
         return self.folder / f"{node}.qcow2"
 
     def _clear(self) -> None:
-        for part in (*HOSTS, GUEST.name, "sw"):
+        for part in (*HOSTS, DMZ.name, GUEST.name, "sw"):
             namespace.delete(f"{self.name}-{part}")
 
-    def _add_tap(self, node: str, segment: str) -> None:
-        port = f"{node}-{segment}"
+    def _add_tap(self, node: str, card: str, segment: str) -> None:
+        port = f"{node}-{card}"
         namespace.ip(
             self._wiring.switch,
             f"tuntap add dev {port} mode tap",
@@ -123,7 +127,7 @@ class VirtualLab(Commands):
         super().wait(until, what, patience, poll)
 
     def command(self, machine: str, *argv: str) -> list[str]:
-        if machine in HOSTS or machine == GUEST.name:
+        if machine in HOSTS or machine in (DMZ.name, GUEST.name):
             return ["ip", "netns", "exec", f"{self.name}-{machine}", *argv]
         if machine not in NODES:
             raise LabError(f"there is no {machine} here")
@@ -141,10 +145,9 @@ class VirtualLab(Commands):
         """Start it, or with `saved` go on where it was saved; `booted` says when it can be logged in to."""
         kernel, initrd = image.kernel(self._root)
         cards: list[str] = []
-        for segment in SEGMENTS:
-            address = mac(self.name, node, segment)
-            tap = f"tap,id={segment},ifname={node}-{segment},script=no,downscript=no"
-            cards += ["-netdev", tap, "-device", f"virtio-net-pci,netdev={segment},mac={address}"]
+        for card in CARDS:
+            tap = f"tap,id={card},ifname={node}-{card},script=no,downscript=no"
+            cards += ["-netdev", tap, "-device", f"virtio-net-pci,netdev={card},mac={mac(self.name, node, card)}"]
         command = (
             "ip", "netns", "exec", self._wiring.switch, "qemu-system-x86_64",
             "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off",
@@ -191,6 +194,10 @@ class VirtualLab(Commands):
         process = self._running.pop(node)
         process.kill()
         process.wait()
+
+    def set_cable(self, node: str, card: str, plugged: bool) -> None:
+        """Plug in or pull out the cable of a card, one of `CARDS`: the machine sees its carrier come or go."""
+        self._tell(node, f"set_link {card} {'on' if plugged else 'off'}")
 
     def reboot(self, node: str, patience: float) -> None:
         """In order: the node stops its services; then it is started again (qemu ends at a reboot).

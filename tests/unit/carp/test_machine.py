@@ -67,6 +67,7 @@ ROWS = [
     (MASTER, H.PEER_TRAILS, MASTER, ["advert", "arp"]),
     (MASTER, H.PEER_LEAVES, MASTER, ["advert", "arp"]),
     (MASTER, H.PEER_YIELDED, MASTER, ["advert", "arp"]),
+    (MASTER, H.PORT_MOVED, MASTER, ["advert", "arp"]),
     (MASTER, H.ADVERT_DUE, MASTER, ["advert"]),
     (MASTER, H.DEMOTION_CHANGED, MASTER, ["advert"]),
     (MASTER, H.ANNOUNCE_DUE, MASTER, ["arp"]),

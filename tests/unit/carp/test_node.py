@@ -17,6 +17,7 @@ from gemel.carp.events import (
     HealthTold,
     Heard,
     LinkChanged,
+    PortMoved,
     Promoted,
     Quit,
     Release,
@@ -490,3 +491,25 @@ def test_fast_adverts_are_not_sent_early_by_much():
     one.machines["wan", 2].happen(Happening.PEER_YIELDED, now + 0.002)
     one.handle(Promoted("nothing"), now + 0.002)
     assert [a.vhid for a in sent(one.handle(TimePassed(), one.deadline()))] == [1]
+
+
+def test_a_master_whose_port_has_moved_says_so_there_at_once_and_four_times_more():
+    one, now = master()
+
+    def announced(until):
+        """ARP on either device up to then."""
+        found = []
+        while (due := one.deadline()) <= until:
+            found += [a.device for a in of(Send, one.handle(TimePassed(), due)) if a.frame[12:14] == b"\x08\x06"]
+        return found
+
+    announced(now + 20)
+    assert not announced(now + 40)
+    actions = one.handle(PortMoved("wan"), now + 40)
+    assert [a.device for a in of(Send, actions)] == ["wan", "wan"], "an advert and one ARP"
+    assert len(sent(actions)) == 1 and not of(Report, actions)
+    assert announced(now + 60) == ["wan"] * 4
+
+
+def test_a_backup_whose_port_has_moved_says_nothing():
+    assert node().handle(PortMoved("wan"), NOW + 1) == []

@@ -10,7 +10,7 @@ from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.edit import Edit, edited_all
 from gemel.core.problem import errors
 from gemel.lab.topology import NODES
-from gemel.lab.vm.recipe import APPLY, recipe, vlan
+from gemel.lab.vm.recipe import APPLY, bond, bond_in_service, recipe, vlan
 
 VERBS = {"POST": "add", "PATCH": "set"}
 
@@ -55,3 +55,11 @@ def test_the_vlan_is_the_same_interface_on_both_nodes():
     assert {nodes[node][INTERFACES].get("opt2").device for node in NODES} == {"eth1.30"}
     assert errors(SCHEMA.check(nodes["fw1"])) == []
     assert nodes["fw1"][VIRTUAL_IPS].items[-1].interface == "opt2"
+
+
+def test_the_bond_is_the_same_interface_on_both_nodes_with_the_vlan_and_without():
+    for before, interface in (([], "opt2"), (vlan(), "opt3")):
+        nodes = carried_out([*recipe(), *before, *bond(), *bond_in_service(interface)])
+        assert {nodes[node][INTERFACES].get(interface).device for node in NODES} == {"bond0"}
+        assert errors(SCHEMA.check(nodes["fw1"])) == []
+        assert nodes["fw1"][VIRTUAL_IPS].items[-1].interface == interface

@@ -18,6 +18,7 @@ from gemel.carp.events import (
     HandOverReady,
     HealthTold,
     LinkChanged,
+    PortMoved,
     Promoted,
     Quit,
     Release,
@@ -132,8 +133,9 @@ class Carpd:
             for event in self._ports.heard(descriptors):
                 self._handle(event, now)
             if self._links.fileno() in descriptors:
-                self._links.read()
+                moved = self._links.read()
                 self._look_at_links()
+                self._follow(moved, now)
             if self._wake in descriptors:
                 os.eventfd_read(self._wake)
                 while not self._inbox.empty():
@@ -218,6 +220,12 @@ class Carpd:
                 self._up[device] = up
                 log.info("%s: %s", device, "link up" if up else "no link" if link else "no such device")
                 self._handle(LinkChanged(device, up, self._ports.mac(device)), clock())
+
+    def _follow(self, moved: set[str], now: float) -> None:
+        """Devices that are at another place of their network, as the kernel says."""
+        for device in sorted(moved.intersection(self._ports.devices())):
+            log.info("%s goes by another port now: the virtual MACs of which this node is MASTER are announced", device)
+            self._handle(PortMoved(device), now)
 
     def _close(self, device: str) -> None:
         self._ports.close(device)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemel.lab.topology import LAN_VIP, NODES, WAN_VIP, other
-from gemel.lab.virtual import GUEST, PASSWORD, VLAN
+from gemel.lab.virtual import DMZ, GUEST, PASSWORD, VLAN
 
 APPLY = "/apply"
 GUEST_NET = f"10.0.{VLAN}.0/24"
 GUEST_VIP = f"10.0.{VLAN}.1"
+DMZ_VHID = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,32 @@ def vlan() -> list[Call]:
     calls.append(Call("fw1", "POST", "/outbound_nat", {**_LAN_TO_WAN, **translation}))
     calls.append(Call("fw1", "POST", APPLY, {}))
     return calls
+
+
+def bond() -> list[Call]:
+    """The two cards of the fourth network as one port on both nodes, the first of them as long as it has a link."""
+    calls = []
+    for node, plan in NODES.items():
+        ports = {"name": "bond0", "members": ["eth3", "eth4"], "mode": "active-backup", "primary": "eth3"}
+        calls.append(Call(node, "POST", "/bonds", {**ports, "description": "DMZ"}))
+        own = f"{DMZ.address.rpartition('.')[0]}.{plan.number + 1}/24"
+        port = {"device": "bond0", "enabled": True, "description": "DMZ", "ipv4": own}
+        calls.append(Call(node, "POST", "/interfaces", port))
+        calls.append(Call(node, "POST", APPLY, {}))
+    return calls
+
+
+def bond_in_service(interface: str) -> list[Call]:
+    """On the primary, the bond's virtual IP, rule and translation; `interface` is what the node calls its port."""
+    rule = {"interface": interface, "protocol": "any", "source": "DMZ net", "description": "DMZ may go anywhere"}
+    vip = {"interface": interface, "address": f"{DMZ.gateway}/24", "vhid": DMZ_VHID, "password": "dmz-password-1"}
+    network = f"{DMZ.address.rpartition('.')[0]}.0/24"
+    return [
+        Call("fw1", "POST", "/rules", rule),
+        Call("fw1", "POST", "/virtual_ips", {**_CARP, **vip, "description": "DMZ CARP VIP"}),
+        Call("fw1", "POST", "/outbound_nat", {**_LAN_TO_WAN, "source": network, "description": "DMZ to WAN"}),
+        Call("fw1", "POST", APPLY, {}),
+    ]
 
 
 def _sync_of(node: str) -> list[Call]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gemel.lab.vm import story_leave, story_power, story_units, story_upgrade, story_vlan
+from gemel.lab.vm import story_bond, story_leave, story_power, story_units, story_upgrade, story_vlan
 from gemel.lab.vm.pair import Pair, built
 
 Story = Callable[[Pair], None]
@@ -18,6 +18,7 @@ STORIES: dict[str, Story] = {
     "reboot": story_power.reboot,
     "units": story_units.units,
     "vlan": story_vlan.of_vlan,
+    "bond": story_bond.of_bond,
     "upgrade": _upgrade,
     "refusing": story_upgrade.refusing,
     "leave": story_leave.leave,
