@@ -13,6 +13,9 @@ SUPERVISOR_DOOR = f"{RUN}/supervisor.sock"
 ISSUE = f"{RUN}/issue"
 """What the text console shows above its log-in; /etc/issue.d/gemel.issue leads here."""
 
+PROMPT = f"{RUN}/prompt"
+"""What a login shell's prompt shows of the node; /etc/profile.d/gemel.sh reads it before each prompt."""
+
 CARPD_SETTINGS = f"{RUN}/carpd.json"
 HEARTBEAT_KEY = f"{RUN}/heartbeat.key"
 FLOWD_SETTINGS = f"{RUN}/flowd.json"

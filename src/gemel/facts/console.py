@@ -110,6 +110,14 @@ def text_for_getty(view: ConsoleView) -> str:
     return "\n".join([*lines(view), "", *textwrap.wrap(below, COLUMNS)]).replace("\\", "\\\\") + "\n\n"
 
 
+def prompt(view: ConsoleView) -> str:
+    """The node and its role in a few words, for a shell's prompt: ``fw1 MASTER``, ``fw2 BACKUP, maintenance``, without
+    CARP the name alone."""
+    states = "/".join(dict.fromkeys(sorted((v.state for v in view.virtual_ips), reverse=True)))
+    shown = f"{view.node} {states}".strip() + (", maintenance" if view.maintenance else "")
+    return _printable(shown)
+
+
 def differs(before: ConsoleView | None, after: ConsoleView) -> bool:
     """Whether there is something new to show. Figures in problems change all the time and are no news."""
     return before is None or _without_figures(before) != _without_figures(after)

@@ -39,13 +39,14 @@ def test_it_follows_the_role_and_the_certificate_and_is_drawn_anew_only_then(tmp
     hall.board.show(status("BACKUP"))
     assert "EF:01" in hall.redrawn[2]
     assert hall.path.stat().st_mode & 0o777 == 0o644
+    assert hall.path.with_name("prompt").read_text() == "fw1 BACKUP\n"
 
 
 def test_nothing_of_it_stays_when_nobody_looks_any_more(tmp_path: Path) -> None:
     hall = Hall(tmp_path / "issue")
     hall.board.show(status())
     hall.board.take_down()
-    assert not hall.path.exists() and hall.redrawn[-1] == ""
+    assert not list(tmp_path.iterdir()) and hall.redrawn[-1] == ""
     hall.board.take_down()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemel.facts.console import COLUMNS, CONSOLE, ConsoleView, differs, lines, text_for_getty
+from gemel.facts.console import COLUMNS, CONSOLE, ConsoleView, differs, lines, prompt, text_for_getty
 from tests.unit.facts.node import node_status, vhid
 
 WAN6 = "2001:db8::2/64"
@@ -83,3 +83,12 @@ def test_what_is_worth_a_new_prompt(changes: dict[str, object], news: bool) -> N
 def test_figures_that_count_on_are_no_news() -> None:
     assert not differs(view(problems=["silent for 12 s"]), view(problems=["silent for 13 s"]))
     assert differs(None, view()) and differs(view(), view(fingerprint="00:11"))
+
+
+def test_a_prompt_names_the_node_and_its_role() -> None:
+    assert prompt(view()) == "fw1 MASTER"
+    both = node_status()["carp"]
+    apart = [{**both[0], "state": "BACKUP"}, *both[1:]]
+    assert prompt(view(carp=apart, maintenance=True)) == "fw1 MASTER/BACKUP, maintenance"
+    assert prompt(view(carp=[])) == "fw1"
+    assert prompt(view(node="fw\x1b[1")) == "fw?[1 MASTER"
