@@ -1,5 +1,6 @@
 """Stories of one node that goes and comes back: without power, and by a reboot."""
 
+import math
 import re
 import time
 from datetime import UTC, datetime
@@ -27,7 +28,9 @@ ExecStart=/bin/sh -c 'exec ip -ts monitor address >{WATCH}'
 [Install]
 WantedBy=sysinit.target
 """
-BEFORE_A_VIP = ("gemel-agent", "gemel-flowd")
+BEFORE_A_VIP = ("gemel-agent", "gemel-flowd", "gemel-kea-dhcp4", "gemel-unbound")
+ENOUGH = 1000.0  # ms: an emulated machine notices a cut in a tenth of it; CARP's own timer takes three times as long
+UNPLANNED = ("no ", "peer dead")  # how carpd's reasons begin when nobody has handed over
 
 
 def power(pair: Pair) -> None:
@@ -55,13 +58,15 @@ def traffic_of(pair: Pair, client: str = "lan") -> Traffic:
     return traffic
 
 
-def seen(traffic: Traffic, through: str) -> str:
+def seen(traffic: Traffic, through: str, most: float = math.inf) -> str:
     """What became of the traffic since it was looked at last.
 
     Raises:
-        LabError: the connection has not lived.
+        LabError: the connection has not lived, or nothing came through for more than `most` milliseconds.
     """
     found = traffic.window()
+    if found.flow.outage_ms > most:
+        raise LabError(f"{through}: nothing came through for {found.flow.outage_ms:.0f} ms")
     if not found.talk.alive:
         raise LabError(f"the TCP connection did not live through {through}")
     flow = found.flow
@@ -77,7 +82,7 @@ def _cut(pair: Pair, traffic: Traffic) -> str:
     pair.lab.power_off("fw1")
     pair.wait_for("fw2", "MASTER")
     time.sleep(CALM)
-    return seen(traffic, "the power cut")
+    return seen(traffic, "the power cut", ENOUGH)
 
 
 def _back(pair: Pair, traffic: Traffic) -> str:
@@ -96,10 +101,22 @@ def _reboot(pair: Pair, traffic: Traffic) -> str:
     traffic.window()
     pair.lab.reboot("fw1", PATIENCE)
     pair.wait_for("fw2", "MASTER")
-    gone = seen(traffic, "the end of fw1")
+    gone = f"{_handed_over(pair)}; {seen(traffic, 'the end of fw1', ENOUGH)}"
     pair.lab.booted("fw1")
     states = pair.in_roles()
     return f"handed over: {gone}; back: {states}; {seen(traffic, 'the return')}"
+
+
+def _handed_over(pair: Pair) -> str:
+    """Why fw2 became MASTER, in its carpd's words.
+
+    Raises:
+        LabError: it had to find out by itself that fw1 was gone.
+    """
+    reasons = sorted({vip["reason"] for vip in pair.status("fw2").get("carp", ())})
+    if not reasons or any(reason.startswith(UNPLANNED) for reason in reasons):
+        raise LabError(f"fw1 went without handing over: {reasons}")
+    return ", ".join(reasons)
 
 
 def _order(pair: Pair) -> str:
