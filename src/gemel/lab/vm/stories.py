@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gemel.lab.vm import story_bond, story_leave, story_power, story_units, story_upgrade, story_vlan
+from gemel.lab.vm import story_bond, story_leave, story_power, story_service, story_units, story_upgrade, story_vlan
 from gemel.lab.vm.pair import Pair, built
 
 Story = Callable[[Pair], None]
@@ -17,6 +17,7 @@ STORIES: dict[str, Story] = {
     "power": story_power.power,
     "reboot": story_power.reboot,
     "units": story_units.units,
+    "service": story_service.service,
     "vlan": story_vlan.of_vlan,
     "bond": story_bond.of_bond,
     "upgrade": _upgrade,

@@ -1,17 +1,29 @@
-"""A story of what systemd says of the units: how much of the machine each of them can reach."""
+"""A story of what the package puts on a machine: units, of which systemd says how much each can reach, and a shell's
+help.
+"""
 
 import re
 
 from gemel.lab.namespace import LabError
+from gemel.lab.topology import NODES
 from gemel.lab.vm.pair import PATIENCE, Pair
 
 UNITS = ("agent", "carpd", "flowd", "webd")
 AT_MOST = {"webd": 2.0}
+LOGIN = ("bash", "-lic")
+PROMPT = 'eval "$PROMPT_COMMAND"; echo; echo "${PS1@P}"'
+COMPLETION = """\
+. /usr/share/bash-completion/completions/gemel
+COMP_WORDS=(gemel sta) COMP_CWORD=1
+_gemel_completion gemel sta gemel
+echo "${COMPREPLY[@]}"
+"""
 
 
 def units(pair: Pair) -> None:
-    """`systemd-analyze security`: webd, which strangers talk to, is at most 2.0."""
+    """`systemd-analyze security`: webd, which strangers talk to, is at most 2.0; prompt, completion and manual."""
     pair.timed("systemd-analyze security", lambda: _exposure(pair))
+    pair.timed("a shell on either node", lambda: _shell(pair))
 
 
 def _exposure(pair: Pair) -> str:
@@ -27,3 +39,15 @@ def _exposure(pair: Pair) -> str:
     if too_much:
         raise LabError(f"more than is wanted: {too_much}")
     return ", ".join(f"{name} {level}" for name, level in found.items())
+
+
+def _shell(pair: Pair) -> str:
+    prompts = [pair.lab.exec(node, *LOGIN, PROMPT).splitlines()[-1] for node in NODES]
+    for node, role, shown in zip(NODES, ("MASTER", "BACKUP"), prompts, strict=True):
+        if f"[{node} {role}]" not in shown:
+            raise LabError(f"the prompt on {node} does not name node and role: {shown}")
+    completed = pair.lab.exec("fw1", *LOGIN, COMPLETION, timeout=PATIENCE)
+    if "status" not in completed.split():
+        raise LabError(f"`gemel sta` is not completed to `gemel status`: {completed!r}")
+    pages = len(pair.lab.exec("fw1", "sh", "-c", "ls /usr/share/man/man1/gemel*.1.gz").split())
+    return f"prompts {' and '.join(repr(p) for p in prompts)}; completion; {pages} manual pages"
