@@ -55,7 +55,7 @@ def test_two_masters_of_one_network_are_named_by_its_title() -> None:
 
 
 def test_servers_that_do_not_answer() -> None:
-    assert "nobody gets a lease from this node; see /var/log/gemel/kea-dhcp4.log" in told(replace(CALM, kea=""))
+    assert "nobody gets a lease from this node; see `gemel log kea-dhcp4`" in told(replace(CALM, kea=""))
     assert not told(replace(CALM, kea="", age=2.0))
     assert "it could not take over" in told(replace(CALM, peer=replace(LINKED, told={**TOLD, "kea": ""})))
 

@@ -89,7 +89,7 @@ def _own_problems(seen: Seen) -> list[str]:
     found, words = [seen.fault] if seen.fault else [], DIALECTS[seen.settings.family]
     if not seen.kea and seen.age > PATIENCE_AT_START:
         found.append(f"the {words.protocol} server (Kea) does not answer: nobody gets a lease from this node; see "
-                     f"/var/log/gemel/{words.server}.log")  # fmt: skip
+                     f"`gemel log {words.server}`")  # fmt: skip
     return found
 
 

@@ -49,5 +49,8 @@ def _shell(pair: Pair) -> str:
     completed = pair.lab.exec("fw1", *LOGIN, COMPLETION, timeout=PATIENCE)
     if "status" not in completed.split():
         raise LabError(f"`gemel sta` is not completed to `gemel status`: {completed!r}")
+    for name in ("carpd", "kea-dhcp4"):
+        if not pair.lab.cli("fw1", "log", name, "--json", timeout=PATIENCE).strip("[] \n"):
+            raise LabError(f"`gemel log {name}` shows nothing of the journal")
     pages = len(pair.lab.exec("fw1", "sh", "-c", "ls /usr/share/man/man1/gemel*.1.gz").split())
     return f"prompts {' and '.join(repr(p) for p in prompts)}; completion; {pages} manual pages"
