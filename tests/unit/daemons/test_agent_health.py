@@ -1,12 +1,17 @@
 """What is wrong with a node, as reasons to stand back: a lost gateway, a failed service, a disk."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from gemel.areas.every import SCHEMA
 from gemel.areas.health import Health
+from gemel.control.carpd import TellHealth
+from gemel.control.door import Unreachable
 from gemel.control.supervisor import ServiceReport
-from gemel.daemons.agent.health import Fitness, Seen
+from gemel.daemons.agent import health
+from gemel.daemons.agent.health import Fitness, HealthWatch, Seen, are_up
 from gemel.effects.disk import Condition
 from gemel.facts.gateways import GatewayRow
 from gemel.facts.peer import PeerGateway, Sight, heard
@@ -84,6 +89,45 @@ def test_a_service_that_is_down_for_long_or_ever_again_has_failed() -> None:
     assert fit.reasons(DEFAULT, seen(services=[service(restarts=3)]), 8.0) == failed
     assert fit.reasons(DEFAULT, seen(services=[service(restarts=3)]), 60.0) == {}
     assert fit.reasons(DEFAULT, seen(), 61.0) == {}
+
+
+def test_one_that_was_started_anew_is_judged_by_its_new_life() -> None:
+    fit = Fitness()
+    failed = {"service dhcp failed": 120}
+    for now, restarts in ((0.0, 57), (1.0, 59), (2.0, 61)):
+        found = fit.reasons(DEFAULT, seen(services=[service(restarts=restarts)]), now)
+    assert found == failed
+    assert fit.reasons(DEFAULT, seen(services=[service(restarts=0)]), 3.0) == {}
+    assert fit.reasons(DEFAULT, seen(services=[service(restarts=3)]), 4.0) == failed
+
+
+def test_services_are_up_when_all_have_run_for_a_moment() -> None:
+    others = (service("unbound"), service("webd", "waiting"))
+    assert are_up((), 100.0)
+    assert are_up((*others, replace(service("kea"), since=99.0)), 100.0)
+    assert not are_up((*others, replace(service("kea"), since=99.5)), 100.0)
+    assert not are_up((*others, replace(service("kea", "waiting"), since=90.0)), 100.0)
+    assert are_up((*others, replace(service("kea"), since=5000.0)), 100.0), "the clock was set back"
+
+
+def test_a_node_that_does_not_know_of_its_services_is_not_ready(monkeypatch: Any) -> None:
+    told: list[TellHealth] = []
+    stands: list[Exception | tuple[ServiceReport, ...]] = []
+
+    def look(_glances: Any) -> tuple[ServiceReport, ...]:
+        found = stands.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(health.Glances, "look", look)
+    monkeypatch.setattr(health, "ask", lambda _door, question, **_: told.append(question))
+    watch = HealthWatch(SCHEMA.default, lambda: (), lambda: None)
+    away = Unreachable("systemctl does not answer")
+    for found in (away, (service(state="waiting"),), (service(),), away):
+        stands.append(found)
+        watch.look(0.0)
+    assert [one.ready for one in told] == [False, False, True, True]
 
 
 def test_gemels_own_daemons_and_what_is_held_by_hand_do_not_count() -> None:

@@ -7,9 +7,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gemel.core.codec import encode
+from gemel.daemons import systemd
+from gemel.daemons.leased import __main__ as leased
 from gemel.daemons.leased.names import Names
 from gemel.daemons.leased.server import Counter, Kea, KeaError, Switch
-from gemel.leases.settings import Naming
+from gemel.leases.settings import Naming, Settings
 
 NOW = 1_000_000.0
 
@@ -142,3 +147,49 @@ def test_a_resolver_that_was_started_again_is_noticed_once(tmp_path: Path) -> No
     assert not names.has_restarted()
     (tmp_path / "pid").write_text("7")
     assert names.has_restarted() and not names.has_restarted()
+
+
+def test_unreadable_settings_leave_those_before_in_force(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
+    """In an upgrade they may be another version's for a moment."""
+    began: list[Settings] = []
+
+    class Keeping:
+        def __init__(self, settings: Settings, *_: Any) -> None:
+            self._settings = settings
+
+        async def open(self) -> None:
+            began.append(self._settings)
+
+    monkeypatch.setattr(leased, "Keeper", Keeping)
+    path = tmp_path / "leased.json"
+
+    async def story() -> None:
+        here = leased.Leased(path)
+        path.write_text(json.dumps([{"of": "another version"}]))
+        with pytest.raises(ValueError, match="unknown key"):  # nothing runs yet: who looks after it hears of it
+            await here.settle()
+        path.write_text(json.dumps([encode(Settings(port=1))]))
+        await here.settle()
+        path.write_text(json.dumps([{"of": "another version"}]))
+        await here.settle()
+        await here.settle()
+        assert [settings.port for settings in began] == [1]
+        assert caplog.text.count("those before stay in force") == 1
+        path.write_text(json.dumps([encode(Settings(port=2))]))
+        monkeypatch.setattr(Keeping, "close", lambda _: None, raising=False)
+        await here.settle()
+        assert [settings.port for settings in began] == [1, 2]
+
+    run(story)
+
+
+def test_a_frozen_kea_is_killed_by_who_runs_it(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
+    said: list[tuple[str, ...]] = []
+    monkeypatch.setattr(systemd, "RUNTIME", tmp_path)
+    monkeypatch.setattr(systemd, "systemctl", lambda *arguments: said.append(arguments))
+    leased.unfreeze("kea-dhcp4")
+    assert said == [("kill", "--signal=KILL", "gemel-kea-dhcp4.service")]
+    monkeypatch.setattr(systemd, "RUNTIME", tmp_path / "none")
+    monkeypatch.setattr(leased.paths, "SUPERVISOR_DOOR", str(tmp_path / "nobody.sock"))
+    leased.unfreeze("kea-dhcp4")
+    assert "kea-dhcp4 could not be killed" in caplog.text

@@ -33,7 +33,7 @@ from gemel.daemons.agent.packages import PeersPackages
 from gemel.daemons.agent.peer import ThisNode
 from gemel.daemons.agent.remembered import Remembered
 from gemel.daemons.agent.segments import overheard
-from gemel.daemons.agent.services import end_service, run_service
+from gemel.daemons.agent.services import end_service, have_run, run_service
 from gemel.daemons.agent.sight import Sight
 from gemel.daemons.agent.transaction import Transaction
 from gemel.daemons.logs import log_to_stderr
@@ -102,6 +102,7 @@ def main() -> None:
     desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed, witnessed,
                 lambda: lacking_helpers(HELPERS))  # fmt: skip
     desk.start()
+    transaction.faults += have_run(transaction.have)
     ear.listen_on(_devices(desk.config))
     ear.start()
     node_pair = KeyPair(Path(paths.NODE_KEY), Path(paths.NODE_CERTIFICATE))

@@ -19,8 +19,9 @@ from gemel.areas.health import HEALTH, Health
 from gemel.control import paths
 from gemel.control.carpd import TellHealth
 from gemel.control.door import Refused, Unreachable, ask
-from gemel.control.supervisor import ServiceReport, SupervisorStatus
+from gemel.control.supervisor import ServiceReport
 from gemel.core.config import Config
+from gemel.daemons.agent.services import Glances
 from gemel.effects.disk import Condition, condition
 from gemel.facts.gateways import GatewayRow
 from gemel.facts.peer import Sight
@@ -31,6 +32,7 @@ OURS = ("agent", "carpd", "flowd", "webd")
 """Gemel's own: what becomes of them is told elsewhere, and none of them is mended by moving the virtual IPs."""
 DOWN_FOR = 5.0  # seconds after which a service that does not run has failed
 OFTEN, LATELY = 3, 30.0  # restarts within so many seconds after which one that does run has failed
+UP_FOR = 1.0  # seconds that a service has to have run to be up: one that cannot start runs for a moment, too
 DECIDED_WITHIN = 8.0  # seconds after the agent's start within which everything has been looked at
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,8 @@ class Fitness:
         self._down_since = {name: at for name, at in self._down_since.items() if name in watched}
         for name, one in watched.items():
             runs = self._runs[name]
+            if runs and one.restarts < runs[-1][1]:  # somebody has started it anew: systemd counts from nought again
+                runs.clear()
             runs.append((now, one.restarts))
             while now - runs[0][0] > LATELY:
                 runs.popleft()
@@ -93,6 +97,13 @@ class Fitness:
             if down >= DOWN_FOR or one.restarts - runs[0][1] >= OFTEN:
                 failed.append(name)
         return failed
+
+
+def are_up(services: Iterable[ServiceReport], wall: float) -> bool:
+    """Whether all that is configured runs, and has done so for a moment; `wall` is in seconds since the epoch."""
+    return all(
+        one.state == "running" and not 0 <= wall - one.since < UP_FOR for one in services if one.name not in OURS
+    )
 
 
 def _peer_has(row: GatewayRow, sight: Sight | None) -> bool:
@@ -119,6 +130,9 @@ class HealthWatch:
         self._peer = peer
         self._fitness = Fitness()
         self._began = time.monotonic()
+        self._glances = Glances()
+        self._services: tuple[ServiceReport, ...] | None = None  # until they were looked at for the first time
+        self._unseen = ""  # why they could not be looked at
         self._disk = Condition()
         self._disk_looked_at = 0.0
         self._told: dict[str, int] = {}
@@ -138,11 +152,12 @@ class HealthWatch:
 
     def look(self, now: float) -> None:
         """Look once; tell carpd, as soon as everything has been looked at since the agent's start."""
-        services = _services()
+        services = self._look_at_services()
         if now - self._disk_looked_at >= 5.0:
             self._disk, self._disk_looked_at = condition(paths.STATE), now
         rows = self._gateways()
-        reasons = self._fitness.reasons(self._config()[HEALTH], Seen(rows, self._peer(), services, self._disk), now)
+        seen = Seen(rows, self._peer(), services or (), self._disk)
+        reasons = self._fitness.reasons(self._config()[HEALTH], seen, now)
         misses = self._config()[HEALTH].gateway_misses
         waited = now - self._began
         # Before that carpd goes on with what it was told by an agent before this one.
@@ -150,16 +165,19 @@ class HealthWatch:
                       if row.status != "not monitored")  # fmt: skip
         if not decided and waited < DECIDED_WITHIN:
             return
-        ready = all(one.state == "running" for one in services if one.name not in OURS)
+        ready = services is not None and are_up(services, time.time())
         if reasons != self._told:
             log.info("health: %s", ", ".join(f"{r} ({n})" for r, n in reasons.items()) or "nothing is wrong any more")
             self._told = reasons
         with contextlib.suppress(Refused, Unreachable):
             ask(paths.CARPD_DOOR, TellHealth(reasons, ready), timeout=1.0)
 
-
-def _services() -> tuple[ServiceReport, ...]:
-    try:
-        return ask(paths.SUPERVISOR_DOOR, SupervisorStatus(), timeout=1.0).processes
-    except (Refused, Unreachable):
-        return ()
+    def _look_at_services(self) -> tuple[ServiceReport, ...] | None:
+        """As they stood when somebody last said it; None: nobody has yet."""
+        try:
+            self._services, self._unseen = self._glances.look(), ""
+        except (Refused, Unreachable) as error:
+            if str(error) != self._unseen:
+                log.warning("how the services stand is not known: %s", error)
+            self._unseen = str(error)
+        return self._services

@@ -32,6 +32,11 @@ class Transaction:
         self._have: dict[tuple[str, ...], Want] = {}
         self.faults: tuple[str, ...] = ()
 
+    @property
+    def have(self) -> tuple[Want, ...]:
+        """What is in place."""
+        return tuple(self._have.values())
+
     def start(self, wants: Sequence[Want]) -> int:
         """Bring a machine that has just started, or an agent that was restarted, to `wants`; returns the number of
         steps.

@@ -5,11 +5,10 @@ from typing import Any
 
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.rules import RULES
-from gemel.control import paths
-from gemel.control.door import Refused, Unreachable, ask
-from gemel.control.supervisor import SupervisorStatus
+from gemel.control.door import Refused, Unreachable
 from gemel.core.codec import encode
 from gemel.core.config import Config
+from gemel.daemons.agent.services import service_reports
 from gemel.effects import look
 from gemel.effects.events import EventStore
 from gemel.effects.packet_log import PacketLog
@@ -95,7 +94,6 @@ def _meaningless(text: str) -> Refused:
 
 def _services() -> list[dict[str, Any]]:
     try:
-        report: list[dict[str, Any]] = encode(ask(paths.SUPERVISOR_DOOR, SupervisorStatus(), 2.0))["processes"]
-    except (Refused, Unreachable):
-        return []
-    return report
+        return [encode(report) for report in service_reports()]
+    except Unreachable as error:
+        raise Refused(f"how the services stand is not known: {error}") from None

@@ -15,6 +15,7 @@ from gemel.control.door import Caller, Door, Refused, Unreachable, ask
 from gemel.control.leased import QUESTIONS, DeleteLease, LeaseReport, LeaseStatus, ListLeases
 from gemel.control.supervisor import SignalService
 from gemel.core.codec import Malformed, decode
+from gemel.daemons import systemd
 from gemel.daemons.leased.keeper import Keeper
 from gemel.effects.channel import Identity
 from gemel.effects.kea import KeaError
@@ -31,9 +32,14 @@ log = logging.getLogger("leased")
 
 
 def unfreeze(server: str) -> None:
-    """Have the supervisor kill Kea and start it again: one that is stopped takes no SIGTERM."""
-    with contextlib.suppress(Refused, Unreachable):
-        ask(paths.SUPERVISOR_DOOR, SignalService(server, signal.SIGKILL), 2.0)
+    """Have Kea killed by who starts it again then, supervisor or systemd: one that is stopped takes no SIGTERM."""
+    try:
+        if systemd.is_here():
+            systemd.systemctl("kill", "--signal=KILL", systemd.unit(server))
+        else:
+            ask(paths.SUPERVISOR_DOOR, SignalService(server, signal.SIGKILL), 2.0)
+    except (Refused, Unreachable) as error:
+        log.warning("%s could not be killed: %s", server, error)
 
 
 class Leased:
@@ -44,6 +50,7 @@ class Leased:
         self._loop = asyncio.get_running_loop()
         self._keepers: dict[int, Keeper] = {}
         self._read: dict[int, tuple[Any, ...]] = {}
+        self._fault = ""
         self._again = asyncio.Event()
 
     async def run(self) -> None:
@@ -54,7 +61,7 @@ class Leased:
         door = Door(paths.LEASED_DOOR, QUESTIONS, self._answer)
         try:
             while True:
-                await self._settle()
+                await self.settle()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._again.wait(), LOOK_AT_KEYS)
                 self._again.clear()
@@ -63,13 +70,35 @@ class Leased:
             for keeper in self._keepers.values():
                 keeper.close()
 
-    async def _settle(self) -> None:
-        wanted = {s.family: s for s in decode(tuple[Settings, ...], json.loads(self._path.read_text()))}
+    async def settle(self) -> None:
+        """Have run what the settings say now."""
+        wanted = self._wanted()
+        if wanted is None:
+            return
         for family in self._keepers.keys() - wanted.keys():
             self._keepers.pop(family).close()
             del self._read[family]
         for settings in wanted.values():
             await self._settle_one(settings)
+
+    def _wanted(self) -> dict[int, Settings] | None:
+        """Family -> its settings; None: they cannot be read now, and what runs stays as it is. They may be another
+        version's for a moment, in an upgrade.
+
+        Raises:
+            OSError, ValueError: they cannot be read, and nothing runs yet.
+        """
+        try:
+            wanted = {s.family: s for s in decode(tuple[Settings, ...], json.loads(self._path.read_text()))}
+        except (OSError, ValueError) as error:
+            if not self._keepers:
+                raise
+            if str(error) != self._fault:
+                log.warning("the settings cannot be read, those before stay in force: %s", error)
+            self._fault = str(error)
+            return None
+        self._fault = ""
+        return wanted
 
     async def _settle_one(self, settings: Settings) -> None:
         keys = tuple(map(_content, (settings.key, settings.certificate, settings.peer_certificate)))
