@@ -23,6 +23,7 @@ iface lo inet loopback
 CLASHING = (
     "nftables", "ufw", "firewalld", "keepalived", "conntrackd", "unbound", "radvd",
     "kea-dhcp4-server", "kea-dhcp6-server", "kea-ctrl-agent", "isc-dhcp-server", "isc-dhcp-relay", "dnsmasq",
+    "netfilter-persistent", "shorewall", "ferm",
 )  # fmt: skip
 """Services that would load rules, hold ports or speak protocols in Gemel's place."""
 

@@ -13,10 +13,11 @@ from gemel.control.agent import Change, SetPassword
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.paths import AGENT_DOOR, RUN, STATE
 from gemel.daemons.takeover import connections, files, memory, owners, seen
+from gemel.daemons.takeover.look import look
 from gemel.daemons.takeover.memory import Memory
 from gemel.daemons.takeover.plan import Plan
 from gemel.daemons.takeover.seen import Seen
-from gemel.effects.commands import STARTING, CommandFailed, listed, run, succeeds
+from gemel.effects.commands import STARTING, CommandFailed, run, succeeds
 
 REVERT = "gemel-setup-revert"
 """The transient timer that undoes what nobody confirms."""
@@ -24,7 +25,6 @@ REVERT = "gemel-setup-revert"
 ANSWERING = 60.0  # seconds until the agent, which says that it is ready, answers
 CONFIG = Path(STATE) / "config"
 NAME = "/etc/hostname"
-RESOLVER = Path("/etc/resolv.conf")
 HAVE = Path(RUN, "have.json")
 WANTED = Path("/run/systemd/system")
 """Where the agent puts the units of services that the configuration wants."""
@@ -34,23 +34,6 @@ log = logging.getLogger(__name__)
 
 class SetupFailed(Exception):
     """It could not be done; the machine is as it was, unless the text says otherwise."""
-
-
-def look() -> Seen:
-    """What this machine has now."""
-    links = seen.ports(listed("ip", "-json", "address"))
-    routes, routes6 = listed("ip", "-json", "route"), listed("ip", "-json", "-6", "route")
-    nameservers, domain = seen.resolver(RESOLVER.read_text() if RESOLVER.exists() else "")
-    return Seen(
-        hostname=socket.gethostname().partition(".")[0],
-        ports=links,
-        default=seen.default_route(routes),
-        default6=seen.default_route(routes6),
-        routes=seen.other_routes(routes) + seen.other_routes(routes6),
-        nameservers=nameservers,
-        domain=domain,
-        owners=tuple(o.name for o in owners.of(p.device for p in links if p.all)),
-    )
 
 
 def begin(now: Seen, plan: Plan, password: str, within: int) -> None:
