@@ -83,7 +83,7 @@ def vlan(name, tag, over="ens4", **data):
         (vlan("ens9.30", 30, "ens9"), "is a VLAN of something that this machine does not see"),
         (Device("x", "bond", data={"mode": "balance-rr"}), "x is a bond of mode balance-rr, Gemel has 802.3ad and"),
         (Device("x", "bridge", data={"vlan_filtering": 1}), "x is a bridge that tells VLANs apart"),
-        (Device("x", "bridge"), "at least one member is needed"),
+        (Device("x", "bridge"), "x: nothing in it is there at boot"),
         (Device("x", "macvlan", "ens4"), "x is of kind macvlan, which Gemel cannot make at boot"),
     ],
 )

@@ -85,6 +85,9 @@ def made_again(found: Iterable[Device], wanted: Iterable[str]) -> Again:
             again.problems.append(said)
             continue
         below = [device.over] if device.kind == "vlan" else [d.name for d in _kept(device, by_name, again)]
+        if not below:
+            again.problems.append(f"{name}: nothing in it is there at boot; add a port to it first, {FIRST}")
+            continue
         again.edits.append(_edit(device, tuple(below), again))
         again.lines.append(f"{name}: a {device.kind} {'on' if device.kind == 'vlan' else 'of'} {', '.join(below)}, "
                            f"made by Gemel from now on")  # fmt: skip
@@ -97,7 +100,7 @@ def _impossible(device: Device, by_name: Mapping[str, Device]) -> str:
     match device.kind:
         case "vlan" if device.over not in by_name:
             return f"{name} is a VLAN of something that this machine does not see: choose another port"
-        case "vlan" if data.get("protocol", "802.1Q") != "802.1Q":
+        case "vlan" if data.get("protocol", "802.1Q").upper() != "802.1Q":
             return f"{name} is a VLAN of {data['protocol']}, Gemel has 802.1Q only: choose another port"
         case "vlan" if name != (proper := f"{device.over}.{data.get('id')}"):
             return f"{name}: Gemel calls VLAN {data.get('id')} of {device.over} {proper}; rename it first, {FIRST}"
