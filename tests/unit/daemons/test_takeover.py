@@ -16,7 +16,7 @@ from gemel.core.codec import decode, encode
 from gemel.core.edit import Edit, edited_all
 from gemel.core.want import Address, Link
 from gemel.daemons import units
-from gemel.daemons.takeover import files, memory, owners, seen
+from gemel.daemons.takeover import files, memory, seen
 from gemel.daemons.takeover.connections import Connection, connections
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
 from gemel.daemons.takeover.plan import Answers, Visitor, plan, proposed
@@ -76,8 +76,8 @@ def test_of_two_default_routes_the_one_that_is_used_counts():
         {"dst": "10.0.0.0/8", "gateway": "192.168.1.9", "dev": "ens4"},
         {"dst": "192.168.1.0/24", "dev": "ens4"},
     ]
-    assert seen.default_route(routes) == Via("198.51.100.1", "ens3")
-    assert seen.default_route([{**routes[1], "flags": ["onlink"]}]) == Via("198.51.100.1", "ens3", True)
+    assert seen.default_route(routes) == Via("198.51.100.1", "ens3", metric=100)
+    assert seen.default_route([{**routes[1], "flags": ["onlink"]}]) == Via("198.51.100.1", "ens3", True, 100)
     assert seen.other_routes(routes) == (("10.0.0.0/8", "192.168.1.9", "ens4"),)
 
 
@@ -218,10 +218,3 @@ def test_what_boots_asks_without_python_whether_a_setup_is_on_trial(tmp_path, mo
     for one, found in ((kept, 0), (kept.confirmed(), 1)):
         one.keep()
         assert subprocess.run([*shlex.split(condition), tmp_path / "setup.json"], check=False).returncode == found
-
-
-def test_at_boot_nobody_is_waited_for_who_waits_for_the_network(monkeypatch):
-    said = []
-    monkeypatch.setattr(owners, "run", lambda *argv: said.append(argv))
-    owners.Service("NetworkManager", ("NetworkManager.service",)).take_back()
-    assert [argv[:3] for argv in said if "start" in argv] == [("systemctl", "--no-block", "start")]
