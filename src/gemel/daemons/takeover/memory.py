@@ -22,7 +22,8 @@ ROUNDS = 3
 @dataclass(frozen=True, slots=True)
 class Memory:
     """How the machine was. `stage`: on trial until confirmed. `clashing` is service -> whether it ran; `files` and
-    `sysctls` are by path; `clients` is how ifupdown's DHCP clients were called."""
+    `sysctls` are by path; `clients` is how ifupdown's DHCP clients were called.
+    `leaving`: an undo has begun, and can only be finished."""
 
     stage: Literal["trial", "confirmed"]
     seen: Seen
@@ -31,6 +32,7 @@ class Memory:
     files: dict[str, Kept]
     sysctls: dict[str, str]
     clients: tuple[tuple[str, ...], ...] = ()
+    leaving: bool = False
 
     def keep(self) -> None:
         """Write it."""

@@ -7,7 +7,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,8 @@ def begin(now: Seen, plan: Plan, password: str, within: int) -> None:
 def _take_over(now: Seen, plan: Plan, password: str, within: int) -> None:
     _memory_of(now).keep()
     call = ("/usr/bin/gemel", "setup", "--undo", "--unless-confirmed")
-    run("systemd-run", "-q", f"--unit={REVERT}", f"--on-active={within}", "--timer-property=AccuracySec=1s", *call)
+    when = (f"--on-active={within}", "--timer-property=AccuracySec=1s")
+    run("systemd-run", "-q", "--collect", f"--unit={REVERT}", *when, *call)
     for owner in owners.by_name(now.owners):
         owner.let_go(p.device for p in now.ports)
     for name in owners.clashing():
@@ -158,6 +160,8 @@ def confirm() -> None:
         was = memory.recall()
         if was is None:
             raise SetupFailed("there is nothing to confirm: the machine has not been taken over, or took itself back")
+        if was.leaving:
+            raise SetupFailed("this machine has been given back in part; `gemel setup --undo` gives back the rest")
         if was.stage == "trial":
             try:
                 _make_last(was)
@@ -193,6 +197,8 @@ def _undo(unless_confirmed: bool = False, at_boot: bool = False) -> bool:
     if was is None or (unless_confirmed and was.stage == "confirmed"):
         return False
     log.info("this machine gets its own network back")
+    with suppress(OSError):  # a full disk
+        replace(was, leaving=True).keep()
     left = []
     for what, step in _steps(was, at_boot):
         try:
