@@ -9,7 +9,7 @@ from pathlib import Path
 from gemel.areas import dns_unbound, every
 from gemel.core.codec import decode, encode
 from gemel.daemons import units
-from gemel.daemons.takeover import files, memory, owners
+from gemel.daemons.takeover import files, memory
 from gemel.daemons.takeover.connections import Connection, connections
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
 from tests.unit.daemons.test_takeover_plan import MACHINE
@@ -86,10 +86,3 @@ def test_what_boots_asks_without_python_whether_a_setup_is_on_trial(tmp_path, mo
     for one, found in ((kept, 0), (kept.confirmed(), 1)):
         one.keep()
         assert subprocess.run([*shlex.split(condition), tmp_path / "setup.json"], check=False).returncode == found
-
-
-def test_at_boot_nobody_is_waited_for_who_waits_for_the_network(monkeypatch):
-    said = []
-    monkeypatch.setattr(owners, "run", lambda *argv: said.append(argv))
-    owners.Service("NetworkManager", ("NetworkManager.service",)).take_back()
-    assert [argv[:3] for argv in said if "start" in argv] == [("systemctl", "--no-block", "start")]

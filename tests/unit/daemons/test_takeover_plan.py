@@ -73,8 +73,8 @@ def test_of_two_default_routes_the_one_that_is_used_counts():
         {"dst": "10.0.0.0/8", "gateway": "192.168.1.9", "dev": "ens4"},
         {"dst": "192.168.1.0/24", "dev": "ens4"},
     ]
-    assert seen.default_route(routes) == Via("198.51.100.1", "ens3")
-    assert seen.default_route([{**routes[1], "flags": ["onlink"]}]) == Via("198.51.100.1", "ens3", True)
+    assert seen.default_route(routes) == Via("198.51.100.1", "ens3", metric=100)
+    assert seen.default_route([{**routes[1], "flags": ["onlink"]}]) == Via("198.51.100.1", "ens3", True, 100)
     assert seen.other_routes(routes) == (("10.0.0.0/8", "192.168.1.9", "ens4"),)
 
 

@@ -48,6 +48,7 @@ def setup(
     confirm: Annotated[bool, typer.Option("--confirm", help="It works: keep it.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Give the machine back as it was.")] = False,
     unless_confirmed: Annotated[bool, typer.Option("--unless-confirmed", hidden=True)] = False,
+    at_boot: Annotated[bool, typer.Option("--at-boot", hidden=True)] = False,
 ) -> None:
     """Make this machine a node: its ports, addresses, routes and name servers become Gemel's to look after.
 
@@ -61,7 +62,7 @@ def setup(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         if undo:
-            there = run.undo(unless_confirmed)
+            there = run.undo(unless_confirmed, at_boot)
             out.print("The machine is as it was." if there else "There is nothing to give back.")
         elif confirm:
             run.confirm()

@@ -27,16 +27,18 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """A default route. `onlink`: whoever made it did not ask whether the gateway is on the port's network."""
+    """A default route. `onlink`: whoever made it did not ask whether the gateway is on the port's network. `metric`:
+    of several, the lowest is used."""
 
     gateway: str
     device: str
     onlink: bool = False
+    metric: int = 0
 
     @property
     def how(self) -> tuple[str, ...]:
         """For `ip route`."""
-        return ("onlink",) if self.onlink else ()
+        return (*(("onlink",) if self.onlink else ()), *(("metric", str(self.metric)) if self.metric else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def default_route(routes: Iterable[dict[str, Any]]) -> Via | None:
     """Of `ip -json route show default`: the one that is used, which has the lowest metric."""
     usable = [r for r in routes if r.get("dst") == "default" and "gateway" in r]
     best = min(usable, key=lambda r: r.get("metric", 0), default=None)
-    return Via(best["gateway"], best["dev"], "onlink" in best.get("flags", ())) if best else None
+    if best is None:
+        return None
+    return Via(best["gateway"], best["dev"], "onlink" in best.get("flags", ()), best.get("metric", 0))
 
 
 def other_routes(routes: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
