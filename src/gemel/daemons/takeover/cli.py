@@ -22,6 +22,8 @@ from gemel.daemons.takeover.visitor import of_this_process
 from gemel.effects.commands import CommandFailed
 
 SHORTEST_PASSWORD = 8
+SYSTEMD = Path("/run/systemd/system")
+"""There where systemd runs the machine."""
 
 Port = Annotated[str, typer.Option(metavar="PORT", help="Its network port, as `ip link` shows it.")]
 
@@ -57,7 +59,7 @@ def setup(
     """
     if os.geteuid():
         fail("only root can do this: try `sudo gemel setup`")
-    if not Path("/run/systemd/system").exists():
+    if not SYSTEMD.exists():
         fail("this machine is not run by systemd; in the lab use `gemel first-boot`")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
