@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv6Address, ip_address, ip_interface, ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -32,7 +32,9 @@ class Gateway(Item):
         label="Name", help="Letters, digits and underscores, e.g. WANGW."
     )
     interface: InterfaceRef = field(label="Interface", help="Through which the gateway is reached.")
-    address: IpAddress = field(label="Gateway", help="Its IP address.")
+    address: IpAddress = field(
+        label="Gateway", help="Its IP address. For IPv6 a link-local one (fe80::…) will do: the interface is given."
+    )
     monitor: bool = field(True, label="Monitor", help="Ask it once a second whether it is there.")
     monitor_ip: OptionalIpAddress = field(
         "",
@@ -111,6 +113,15 @@ def _reached(config: Config, interface: Interface) -> list[IpNetwork]:
     return [*interface.networks, *(ip_interface(v.address).network for v in aliases)]
 
 
+def _is_on(address: str, networks: Iterable[IpNetwork]) -> bool:
+    """Whether a next hop is on the link: in one of its networks, or link-local (what routers advertise themselves by;
+    a zone is not for here, as the interface is known)."""
+    hop = ip_address(address)
+    if isinstance(hop, IPv6Address) and hop.is_link_local and not hop.scope_id:
+        return True
+    return any(hop in network for network in networks)
+
+
 def _check(config: Config) -> Iterable[Problem]:
     interfaces = config[INTERFACES]
     names: dict[str, str] = {}
@@ -125,7 +136,7 @@ def _check(config: Config) -> Iterable[Problem]:
             yield Problem(f"{path}.interface", f"there is no interface {item.interface!r} on this node")
         elif item.address in (own.partition("/")[0] for own in interface.own):
             yield Problem(f"{path}.address", f"{item.address} is {interface.title}'s own address")
-        elif interface.enabled and not any(ip_address(item.address) in n for n in _reached(config, interface)):
+        elif interface.enabled and not _is_on(item.address, _reached(config, interface)):
             yield Problem(
                 f"{path}.address", f"{item.address} is in no network of {interface.title}: it cannot be reached"
             )

@@ -132,7 +132,7 @@ def export(
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="JSON or YAML as `gemel export` prints it; - for standard input.")],
+    file: Annotated[Path, typer.Argument(help="As `gemel export` prints it, or a revision's; - for standard input.")],
     message: Annotated[str, typer.Option("--message", "-m", help="What for; kept in the history.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -151,7 +151,7 @@ def import_file(
         fail(f"{file} is neither JSON nor YAML: {' '.join(str(error).split())}")
     if not isinstance(config, dict):
         fail(f"{file} is neither JSON nor YAML of a configuration: an object with version and areas is needed")
-    _say(call(Import(config, message)), as_json)
+    _say(call(Import(config.get("config", config), message)), as_json)  # a revision's file has the rest around it
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -157,17 +157,20 @@ REVERT_AT_BOOT = f"""\
 Description=Gemel: take back a setup that nobody confirmed before the machine was started again
 ConditionPathExists=/var/lib/gemel/setup.json
 DefaultDependencies=no
-After=local-fs.target sysinit.target
+After=local-fs.target
+Wants=network-pre.target
 Before=network-pre.target {TARGET}
 
 [Service]
 Type=oneshot
 ExecCondition=/usr/bin/grep -q '"stage": "trial"' /var/lib/gemel/setup.json
-ExecStart=/usr/bin/gemel setup --undo --unless-confirmed
+ExecStart=/usr/bin/gemel setup --undo --unless-confirmed --at-boot
 
 [Install]
 WantedBy=multi-user.target
 """
+"""Before any network: who stands before network-pre.target has to pull it in (systemd.special(7)). Not after
+sysinit.target, which on some machines waits for the network itself (cloud-init)."""
 
 WORDS = {
     CARPD: "CARP, the roles of this node",

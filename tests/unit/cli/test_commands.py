@@ -196,6 +196,17 @@ def test_what_was_exported_is_imported(shell: Shell, tmp_path: Path, as_json: bo
     assert plain(shell.config.named("rules")) == before
 
 
+def test_a_revision_that_was_kept_is_imported(shell: Shell, tmp_path: Path) -> None:
+    before = plain(shell.config.named("rules"))
+    shell.ok("rule set https --log")
+    shell.ok("apply")
+    [kept] = tmp_path.rglob("revisions/00000001.json")
+
+    assert shell.json(f"import {kept}")["revision"] == 3
+
+    assert plain(shell.config.named("rules")) == before
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -1,150 +1,18 @@
-"""What `gemel setup` sees on a machine, and what it plans to do with it."""
+"""What `gemel setup` does to a machine, and how it comes back."""
 
 import json
 import re
 import shlex
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from gemel.areas import dns_unbound, every
-from gemel.areas.every import SCHEMA
-from gemel.areas.interfaces import INTERFACES
 from gemel.core.codec import decode, encode
-from gemel.core.edit import Edit, edited_all
-from gemel.core.want import Address, Link
 from gemel.daemons import units
-from gemel.daemons.takeover import files, memory, owners, seen
+from gemel.daemons.takeover import files, memory
 from gemel.daemons.takeover.connections import Connection, connections
 from gemel.daemons.takeover.owners import LOOPBACK_ONLY, Ifupdown
-from gemel.daemons.takeover.plan import Answers, Visitor, plan, proposed
-from gemel.daemons.takeover.seen import Port, Seen, Via
-
-
-def link(name, *infos, kind="ether", **more):
-    common = {"ifname": name, "link_type": kind, "address": "52:54:00:00:00:01", "flags": ["UP"]}
-    return {**common, "addr_info": infos, **more}
-
-
-def info(local, length, **more):
-    return {"local": local, "prefixlen": length, "scope": "global", **more}
-
-
-MACHINE = Seen(
-    hostname="fw1",
-    ports=(
-        Port("ens3", "52:54:00:00:00:01", True, ("198.51.100.201/24",)),
-        Port("ens4", "52:54:00:00:00:02", True, ("192.168.1.2/24",)),
-        Port("ens5", "52:54:00:00:00:03", False),
-    ),
-    default=Via("198.51.100.1", "ens3"),
-    nameservers=("198.51.100.53",),
-    domain="corp.example",
-    owners=("ifupdown",),
-)
-
-
-def test_ports_are_ethernet_devices_that_belong_to_nobody():
-    found = seen.ports(
-        [
-            link("lo", info("127.0.0.1", 8), kind="loopback"),
-            link("ens3", info("198.51.100.201", 24), info("fe80::1", 64, scope="link")),
-            link("ens4", info("192.168.1.50", 24, dynamic=True), info("2001:db8::5", 64, temporary=True)),
-            link("ens5", master="bond0"),
-        ]
-    )
-    assert [p.device for p in found] == ["ens3", "ens4"]
-    assert found[0].addresses == ("198.51.100.201/24",)
-    assert found[1].leased == ("192.168.1.50/24",)
-    assert found[1].addresses == ()
-
-
-def test_devices_that_gemel_made_go_those_that_were_there_stay():
-    wants = [Link("ens3"), Link("br0", kind="bridge"), Link("ens4.7", kind="vlan", over="ens4"), Address("br0", "::/0")]
-    ledger = {"settled": True, "have": [{"kind": type(w).__name__, "want": encode(w)} for w in wants]}
-    assert seen.made_since(ledger, MACHINE) == ("br0", "ens4.7")
-    assert seen.made_since(ledger, replace(MACHINE, ports=(Port("br0", "", True),))) == ("ens4.7",)
-    assert seen.made_since({}, MACHINE) == ()
-
-
-def test_of_two_default_routes_the_one_that_is_used_counts():
-    routes = [
-        {"dst": "default", "gateway": "192.0.2.1", "dev": "wlan0", "metric": 600},
-        {"dst": "default", "gateway": "198.51.100.1", "dev": "ens3", "metric": 100},
-        {"dst": "10.0.0.0/8", "gateway": "192.168.1.9", "dev": "ens4"},
-        {"dst": "192.168.1.0/24", "dev": "ens4"},
-    ]
-    assert seen.default_route(routes) == Via("198.51.100.1", "ens3")
-    assert seen.default_route([{**routes[1], "flags": ["onlink"]}]) == Via("198.51.100.1", "ens3", True)
-    assert seen.other_routes(routes) == (("10.0.0.0/8", "192.168.1.9", "ens4"),)
-
-
-def test_a_stub_resolver_is_nobody_to_ask():
-    text = "# made by somebody\nnameserver 127.0.0.53\nnameserver 198.51.100.53\nsearch corp.example more.example\n"
-    assert seen.resolver(text) == (("198.51.100.53",), "corp.example")
-
-
-def test_wan_is_where_the_default_route_leads():
-    assert proposed(MACHINE) == Answers("fw1", "ens3", "ens4", ())
-
-
-def configured(planned):
-    edits = [Edit(e.area, e.verb, e.item, e.values, e.position) for e in planned.edits]
-    return edited_all(SCHEMA, SCHEMA.default(), edits)[0]
-
-
-def test_the_first_configuration_is_the_network_as_it_works_now():
-    planned = plan(MACHINE, Answers("fw1", "ens3", "ens4", (("ens5", "SYNC"),)), None)
-    config = configured(planned)
-    interfaces = config[INTERFACES].items
-    assert [(i.id, i.device, i.ipv4, i.enabled) for i in interfaces] == [
-        ("wan", "ens3", "198.51.100.201/24", True),
-        ("lan", "ens4", "192.168.1.2/24", True),
-        ("opt1", "ens5", "", False),
-    ]
-    assert interfaces[0].gateway == "wangw"
-    assert [p for p in SCHEMA.check(config) if p.level == "error"] == []
-
-
-def test_whoever_comes_by_ssh_over_wan_stays_in():
-    planned = plan(MACHINE, Answers("fw1", "ens3", "ens4"), Visitor("203.0.113.7", "198.51.100.201", 2222))
-    rule = planned.edits[-1]
-    assert (rule.area, rule.values["interface"], rule.values["source"]) == ("rules", "wan", "203.0.113.7")
-    assert rule.values["destination_port"] == "2222"
-    from_lan = plan(MACHINE, Answers("fw1", "ens3", "ens4"), Visitor("192.168.1.10", "192.168.1.2"))
-    assert all("SSH" not in e.values.get("description", "") for e in from_lan.edits)
-
-
-@pytest.mark.parametrize(
-    ("answers", "said"),
-    [
-        (Answers("fw1", "eth9", "ens4"), "WAN: there is no port eth9"),
-        (Answers("fw1", "ens3", ""), "LAN: choose a port"),
-        (Answers("fw1", "ens3", "ens3"), "LAN: ens3 is WAN already"),
-        (Answers("fw1", "ens5", "ens4"), "WAN: ens5 has no address"),
-    ],
-)
-def test_what_cannot_be_is_said_with_what_there_is(answers, said):
-    planned = plan(MACHINE, answers, None)
-    assert any(said in problem for problem in planned.problems)
-    assert planned.edits == ()
-
-
-def test_a_leased_address_stays_and_is_told():
-    machine = Seen("fw1", (Port("a", "", True, (), ("192.0.2.9/24",)), Port("b", "", True, ("10.0.0.1/24",))))
-    planned = plan(machine, Answers("fw1", "a", "b"), None)
-    assert any("192.0.2.9/24 on a was leased" in w for w in planned.warnings)
-
-
-def test_a_second_route_to_the_same_gateway_makes_no_second_gateway():
-    routes = (("10.1.0.0/16", "192.168.1.9", "ens4"), ("10.2.0.0/16", "192.168.1.9", "ens4"))
-    planned = plan(Seen("fw1", MACHINE.ports, MACHINE.default, routes=routes), Answers("fw1", "ens3", "ens4"), None)
-    gateways = [e.values["name"] for e in planned.edits if e.area == "gateways"]
-    routed = [(e.values["network"], e.values["gateway"]) for e in planned.edits if e.area == "static_routes"]
-    assert gateways == ["WANGW", "GW2"]
-    assert routed == [("10.1.0.0/16", "GW2"), ("10.2.0.0/16", "GW2")]
+from tests.unit.daemons.test_takeover_plan import MACHINE
 
 
 def test_connections_that_are_under_way_are_known_with_who_began_them():
@@ -218,10 +86,3 @@ def test_what_boots_asks_without_python_whether_a_setup_is_on_trial(tmp_path, mo
     for one, found in ((kept, 0), (kept.confirmed(), 1)):
         one.keep()
         assert subprocess.run([*shlex.split(condition), tmp_path / "setup.json"], check=False).returncode == found
-
-
-def test_at_boot_nobody_is_waited_for_who_waits_for_the_network(monkeypatch):
-    said = []
-    monkeypatch.setattr(owners, "run", lambda *argv: said.append(argv))
-    owners.Service("NetworkManager", ("NetworkManager.service",)).take_back()
-    assert [argv[:3] for argv in said if "start" in argv] == [("systemctl", "--no-block", "start")]

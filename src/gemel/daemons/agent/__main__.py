@@ -28,6 +28,7 @@ from gemel.daemons.agent.answers import Answers
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.diagnostics import Diagnostics
 from gemel.daemons.agent.heartbeat import hand_over_key
+from gemel.daemons.agent.late_ports import LatePorts, ports, present
 from gemel.daemons.agent.memory import Memory
 from gemel.daemons.agent.packages import PeersPackages
 from gemel.daemons.agent.peer import ThisNode
@@ -101,8 +102,11 @@ def main() -> None:
 
     desk = Desk(SCHEMA, Store(Path(paths.STATE) / "config", SCHEMA), transaction, changed, witnessed,
                 lambda: lacking_helpers(HELPERS))  # fmt: skip
+    there = present()
     desk.start()
     transaction.faults += have_run(transaction.have)
+    late = LatePorts(lambda: ports(SCHEMA.compile(desk.config, desk.node)), desk.again, there)
+    late.start()
     ear.listen_on(_devices(desk.config))
     ear.start()
     node_pair = KeyPair(Path(paths.NODE_KEY), Path(paths.NODE_CERTIFICATE))
@@ -128,6 +132,7 @@ def main() -> None:
     log.info("ready (revision %d)", desk.number)
     notify("READY=1")
     _until_told()
+    late.stop()
     pusher.stop()
     sight.stop()
     ear.stop()

@@ -87,6 +87,12 @@ class Desk:
                 done = self._transaction.start(self._wants(self.config))
                 log.info("revision %d runs (%d steps)", self.number, done)
 
+    def again(self) -> None:
+        """Try again what could not be done at the start, as a port was missing."""
+        with self._lock:
+            if tried := self._transaction.again(self._wants(self.config)):
+                log.info("revision %d: %d steps, %d failed", self.number, tried, len(self._transaction.faults))
+
     @property
     def candidate(self) -> Config:
         """The running configuration with what is pending."""

@@ -44,6 +44,10 @@ class Transaction:
         What fails is left out and named in `faults`: a missing device must not leave the node without a firewall.
         """
         self._recall(wants)
+        return self.again(wants)
+
+    def again(self, wants: Sequence[Want]) -> int:
+        """Do what is left to do, after a `start` in which something failed; the rest is as there."""
         self.faults = ()
         todo = steps(self._have.values(), wants)
         self._begin(todo)

@@ -3,19 +3,27 @@
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
+from rich.markup import escape
 
 from gemel.cli.console import fail, out
 from gemel.cli.generated import read_password
-from gemel.daemons.takeover import features, run
-from gemel.daemons.takeover.plan import Answers, Plan, Visitor, plan, proposed
+from gemel.control.door import Refused, Unreachable
+from gemel.core.problem import Invalid
+from gemel.daemons.takeover import features, memory, run
+from gemel.daemons.takeover.given import Given, given, ports
+from gemel.daemons.takeover.look import around, look
+from gemel.daemons.takeover.plan import Answers, Plan, plan, proposed
 from gemel.daemons.takeover.run import SetupFailed
 from gemel.daemons.takeover.seen import Seen
+from gemel.daemons.takeover.visitor import of_this_process
+from gemel.effects.commands import CommandFailed
 
 SHORTEST_PASSWORD = 8
+SYSTEMD = Path("/run/systemd/system")
+"""There where systemd runs the machine."""
 
 Port = Annotated[str, typer.Option(metavar="PORT", help="Its network port, as `ip link` shows it.")]
 
@@ -33,7 +41,8 @@ def setup(
         typer.Option(help="A YAML file with hostname, wan, lan, other (a list) and password.", dir_okay=False),
     ] = None,
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the admin's password from standard input.")
+        bool,
+        typer.Option("--password-stdin", help="Read the admin's password from standard input; implies --yes."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; what is not given is as proposed.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and end.")] = False,
@@ -41,6 +50,7 @@ def setup(
     confirm: Annotated[bool, typer.Option("--confirm", help="It works: keep it.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Give the machine back as it was.")] = False,
     unless_confirmed: Annotated[bool, typer.Option("--unless-confirmed", hidden=True)] = False,
+    at_boot: Annotated[bool, typer.Option("--at-boot", hidden=True)] = False,
 ) -> None:
     """Make this machine a node: its ports, addresses, routes and name servers become Gemel's to look after.
 
@@ -49,49 +59,58 @@ def setup(
     """
     if os.geteuid():
         fail("only root can do this: try `sudo gemel setup`")
-    if not Path("/run/systemd/system").exists():
+    if not SYSTEMD.exists():
         fail("this machine is not run by systemd; in the lab use `gemel first-boot`")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         if undo:
-            there = run.undo(unless_confirmed)
+            there = run.undo(unless_confirmed, at_boot)
             out.print("The machine is as it was." if there else "There is nothing to give back.")
         elif confirm:
             run.confirm()
             out.print("Confirmed. This machine is a node; `gemel status` shows it.")
         else:
-            given = _given(answers, wan=wan, lan=lan, hostname=hostname, other=other)
-            _begin(given, password_stdin, yes, dry_run, within)
+            said = _given(answers, wan=wan, lan=lan, hostname=hostname, other=other)
+            _begin(said, password_stdin, yes or password_stdin, dry_run, within)
     except SetupFailed as error:
         fail(str(error))
+    except (OSError, CommandFailed, Refused, Unreachable) as error:
+        fail(f"{error}; {_standing()}")
 
 
-def _given(file: Path | None, **flags: Any) -> dict[str, Any]:
+def _standing() -> str:
+    """What a machine is where something unforeseen went wrong."""
+    known = memory.recall()
+    if known is None:
+        return "this machine is as it was"
+    if known.stage == "trial":
+        return "this machine is on trial and goes back by itself; `gemel setup --undo` does it now"
+    return "this machine counts as a node; `gemel setup --undo` gives it back, and may be said again"
+
+
+def _given(file: Path | None, **flags: str | list[str] | None) -> Given:
     """What the file says, and above it what the flags say."""
-    found: Any = {}
-    if file is not None:
-        try:
-            found = yaml.safe_load(file.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            fail(f"{file}: {error}")
-        known = {"hostname", "wan", "lan", "other", "password"}
-        strange = set(found) - known if isinstance(found, dict) else {"this"}
-        if strange:
-            fail(f"{file}: may say {', '.join(sorted(known))}, and not {', '.join(map(str, strange))}")
-    return {**found, **{key: value for key, value in flags.items() if value}}
+    try:
+        return given(file.read_text() if file else "", **flags)
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: {error}")
+    except Invalid as error:
+        fail(f"{file}: {error}")
 
 
-def _begin(given: dict[str, Any], password_stdin: bool, yes: bool, dry_run: bool, within: int) -> None:
-    now = run.look()
+def _begin(said: Given, password_stdin: bool, yes: bool, dry_run: bool, within: int) -> None:
+    if (known := memory.recall()) is not None:  # before anything is asked; what follows would look at Gemel itself
+        fail(f"this machine is a node already ({known.stage}); `gemel setup --undo` gives it back")
+    now = look()
     _print_features()
-    answers = _answers(given, now, yes or dry_run)
-    planned = plan(now, answers, _visitor())
+    answers = _answers(said, now, yes or dry_run)
+    planned = plan(now, answers, of_this_process(), around())
     _print_plan(planned)
     if planned.problems:
         raise typer.Exit(1)
     if dry_run:
         return
-    password = str(given.get("password", "")) or _password(password_stdin)
+    password = said.password or _password(password_stdin)
     if len(password) < SHORTEST_PASSWORD:
         fail(f"the admin's password: at least {SHORTEST_PASSWORD} characters")
     if not yes:
@@ -101,21 +120,21 @@ def _begin(given: dict[str, Any], password_stdin: bool, yes: bool, dry_run: bool
     out.print("Otherwise everything goes back to what it was.")
 
 
-def _answers(given: dict[str, Any], now: Seen, quiet: bool) -> Answers:
+def _answers(said: Given, now: Seen, quiet: bool) -> Answers:
     guess = proposed(now)
     for port in now.ports if not quiet else ():
         out.print(f"  {port.device}  {port.mac}  {', '.join(port.all) or 'no address'}")
 
-    def ask(key: str, label: str, proposal: str) -> str:
-        value = str(given.get(key, ""))
+    def ask(value: str, label: str, proposal: str) -> str:
         return value or (proposal if quiet else str(typer.prompt(label, default=proposal or None)))
 
-    hostname = ask("hostname", "Name of this node", guess.hostname)
-    wan = ask("wan", "Port of WAN", guess.wan)
-    lan = ask("lan", "Port of LAN", guess.lan)
-    others = [str(o) for o in given.get("other", ())] or [d for d, _ in guess.others if d not in (wan, lan)]
-    pairs = tuple((device, name) for device, _, name in (o.partition("=") for o in others))
-    return Answers(hostname, wan, lan, pairs)
+    hostname = ask(said.hostname, "Name of this node", guess.hostname)
+    wan = ask(said.wan, "Port of WAN", guess.wan)
+    lan = ask(said.lan, "Port of LAN", guess.lan)
+    others = ports(said)
+    if others is None:
+        others = tuple(pair for pair in guess.others if pair[0] not in (wan, lan))
+    return Answers(hostname, wan, lan, others)
 
 
 def _password(password_stdin: bool) -> str:
@@ -123,11 +142,6 @@ def _password(password_stdin: bool) -> str:
         return read_password()
     asked: str = typer.prompt("Password for admin", hide_input=True, confirmation_prompt=True)
     return asked
-
-
-def _visitor() -> Visitor | None:
-    words = os.environ.get("SSH_CONNECTION", "").split()
-    return Visitor(words[0], words[2], int(words[3])) if len(words) == 4 else None
 
 
 def _print_features() -> None:
@@ -143,6 +157,6 @@ def _print_plan(planned: Plan) -> None:
     for line in planned.lines:
         out.print(f"  {line}", markup=False)
     for line in planned.warnings:
-        out.print(f"[yellow]mind:[/] {line}")
+        out.print(f"[yellow]mind:[/] {escape(line)}")
     for line in planned.problems:
-        out.print(f"[red]error:[/] {line}")
+        out.print(f"[red]error:[/] {escape(line)}")

@@ -1,7 +1,7 @@
 """What the machine was before, on disk, for the way back: /var/lib/gemel/setup.json."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,12 +16,14 @@ PLACE = Path(STATE) / "setup.json"
 KERNEL = Path("/proc/sys/net")
 SET_BY_NOBODY = ("nf_conntrack_count", "nf_conntrack_buckets", "route/flush", "ipfrag_secret_interval")
 """Kernel settings that are figures, or cannot be written back."""
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """How the machine was. `stage`: on trial until confirmed. `clashing` is service -> whether it ran; `files` and
-    `sysctls` are by path."""
+    `sysctls` are by path; `clients` is how ifupdown's DHCP clients were called.
+    `leaving`: an undo has begun, and can only be finished."""
 
     stage: Literal["trial", "confirmed"]
     seen: Seen
@@ -29,6 +31,8 @@ class Memory:
     clashing: dict[str, bool]
     files: dict[str, Kept]
     sysctls: dict[str, str]
+    clients: tuple[tuple[str, ...], ...] = ()
+    leaving: bool = False
 
     def keep(self) -> None:
         """Write it."""
@@ -68,13 +72,23 @@ def _settings() -> Iterator[tuple[str, str]]:
                 continue
 
 
-def set_back(before: dict[str, str]) -> list[str]:
-    """Give every setting that differs its old value; returns what could not be set."""
-    left = []
-    for name, value in sysctls().items():
-        if name in before and before[name] != value:
+def _write(name: str, value: str) -> None:
+    (KERNEL / name).write_text(value)
+
+
+def set_back(
+    before: dict[str, str], now: Callable[[], dict[str, str]] = sysctls, write: Callable[[str, str], None] = _write
+) -> list[str]:
+    """Give every setting that differs its old value; returns what could not be set.
+
+    More than once: one that is set may set others, as ip_forward does with all that differs between host and router.
+    """
+    left: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        different = {name for name, value in now().items() if before.get(name, value) != value} - set(left)
+        for name in sorted(different):
             try:
-                (KERNEL / name).write_text(before[name])
+                write(name, before[name])
             except OSError as error:
-                left.append(f"{name}: {error.strerror}")
-    return left
+                left[name] = f"{name}: {error.strerror}"
+    return list(left.values())

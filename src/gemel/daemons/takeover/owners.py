@@ -1,18 +1,19 @@
 """Who looks after the network of a plain machine, and how to have it back: ifupdown, systemd-networkd, NetworkManager.
 
 `let_go` makes an owner leave the ports alone for now and keeps their addresses; after a reboot it is back. `retire`
-makes that last. `take_back` undoes both.
+makes that last. `take_back` undoes what lasts, `resume` the rest.
 """
 
-import contextlib
+import logging
 import os
 import re
-import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from gemel.daemons.takeover import dhcp_clients, files
 from gemel.effects.commands import run, succeeds
+from gemel.effects.disk import Disk
 
 LOOPBACK_ONLY = """\
 # Gemel looks after this machine's network (`gemel setup`). What stood here comes back with `gemel setup --undo`.
@@ -23,8 +24,11 @@ iface lo inet loopback
 CLASHING = (
     "nftables", "ufw", "firewalld", "keepalived", "conntrackd", "unbound", "radvd",
     "kea-dhcp4-server", "kea-dhcp6-server", "kea-ctrl-agent", "isc-dhcp-server", "isc-dhcp-relay", "dnsmasq",
+    "netfilter-persistent", "shorewall", "ferm",
 )  # fmt: skip
 """Services that would load rules, hold ports or speak protocols in Gemel's place."""
+
+log = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
@@ -42,7 +46,18 @@ class Owner(Protocol):
         """Leave them alone for good."""
 
     def take_back(self) -> None:
-        """Look after them again, now (which is not waited for) and after each boot."""
+        """Look after them again after each boot.
+
+        Raises:
+            OSError: it could not be; what is kept for it still is.
+        """
+
+    def resume(self) -> None:
+        """Look after them again now, which is not waited for.
+
+        Raises:
+            CommandFailed: it does not.
+        """
 
 
 class Ifupdown:
@@ -53,7 +68,6 @@ class Ifupdown:
     def __init__(self, root: Path = Path("/"), kept: Path = Path("/var/lib/gemel/before")) -> None:
         self._file = root / "etc/network/interfaces"
         self._more = root / "etc/network/interfaces.d"
-        self._run = root / "run"
         self._kept = kept
 
     def present(self, devices: Iterable[str]) -> bool:
@@ -66,31 +80,24 @@ class Ifupdown:
         return set(re.findall(r"^\s*iface\s+(\S+)\s", text, re.MULTILINE)) - {"lo"}
 
     def let_go(self, devices: Iterable[str]) -> None:
-        for pid in self._clients(devices):
-            # Not asked to end but ended: asked, it would give the address back and take it off the port.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def _clients(self, devices: Iterable[str]) -> Iterator[int]:
-        for device in devices:
-            for path in self._run.glob(f"dhclient*{device}*.pid"):
-                with contextlib.suppress(ValueError, OSError):
-                    yield int(path.read_text())
+        dhcp_clients.end(dhcp_clients.running(devices))
 
     def retire(self) -> None:
-        self._kept.mkdir(parents=True, exist_ok=True)
-        for source in (self._file, self._more):
-            if source.exists() and not (self._kept / source.name).exists():
-                source.rename(self._kept / source.name)
-        self._file.write_text(LOOPBACK_ONLY)
+        if self._file.exists() and self._file.read_text(errors="replace") != LOOPBACK_ONLY:
+            files.copy(self._file, self._kept / self._file.name)
+        if self._more.is_dir():
+            files.copy(self._more, self._kept / self._more.name)
+        Disk().write(self._file, LOOPBACK_ONLY.encode(), 0o644)
+        files.remove(self._more)
 
     def take_back(self) -> None:
-        for source in (self._file, self._more):
-            kept = self._kept / source.name
-            if kept.exists():
-                if source.is_file():
-                    source.unlink()
-                kept.rename(source)
+        for path in (self._more, self._file):
+            if os.path.lexists(self._kept / path.name):
+                files.copy(self._kept / path.name, path)
+                files.remove(self._kept / path.name)
+
+    def resume(self) -> None:
+        """It has left the ports up all the time; its DHCP clients are started by who remembers them."""
 
 
 class Service:
@@ -110,7 +117,12 @@ class Service:
         run("systemctl", "-q", "mask", *self._units)
 
     def take_back(self) -> None:
-        run("systemctl", "-q", "unmask", *self._units)
+        succeeds("systemctl", "-q", "unmask", *self._units)  # `resume` finds out whether they still are
+
+    def resume(self) -> None:
+        if run("systemctl", "show", "--property=LoadState", "--value", self._units[0]).strip() == "not-found":
+            log.warning("%s has been removed since: nobody looks after its ports", self.name)
+            return
         run("systemctl", "--no-block", "start", self._units[0])
 
 

@@ -1,11 +1,12 @@
-"""What a machine has now, read from what `ip -json` and /etc/resolv.conf say. Pure."""
+"""What a machine has now, read from what `ip -json`, /etc/resolv.conf and others say. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_interface
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from itertools import chain
 from typing import Any
 
-LONGEST_NAME = 63
+from gemel.daemons.takeover.devices import Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +27,24 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """A default route. `onlink`: whoever made it did not ask whether the gateway is on the port's network."""
+    """A default route. `onlink`: whoever made it did not ask whether the gateway is on the port's network. `metric`:
+    of several, the lowest is used."""
 
     gateway: str
     device: str
     onlink: bool = False
+    metric: int = 0
 
     @property
     def how(self) -> tuple[str, ...]:
         """For `ip route`."""
-        return ("onlink",) if self.onlink else ()
+        return (*(("onlink",) if self.onlink else ()), *(("metric", str(self.metric)) if self.metric else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A machine's network as it works at this moment. `routes` are those that somebody set, without default routes."""
+    """A machine's network as it works at this moment. `routes` are those that somebody set, without default routes;
+    `odd_routes` those that Gemel has no words for, as `ip route` would show them."""
 
     hostname: str
     ports: tuple[Port, ...] = ()
@@ -50,15 +54,25 @@ class Seen:
     nameservers: tuple[str, ...] = ()
     domain: str = ""
     owners: tuple[str, ...] = field(default=())
+    devices: tuple[Device, ...] = ()
+    odd_routes: tuple[str, ...] = ()
 
     def port(self, device: str) -> Port | None:
         """The port of that name."""
         return next((p for p in self.ports if p.device == device), None)
 
-    def port_with(self, address: str) -> Port | None:
-        """The port that has this address (without mask)."""
+    def known(self, name: str) -> Device | None:
+        """The network device of that name, assignable or not."""
+        return next((d for d in self.devices if d.name == name), None)
+
+    def device_with(self, address: str) -> str:
+        """The network device that has this address (without mask; a link-local one says by its zone), or nothing."""
+        if zone := address.partition("%")[2]:
+            return zone
         wanted = ip_address(address)
-        return next((p for p in self.ports if any(ip_interface(a).ip == wanted for a in p.all)), None)
+        ports = (p.device for p in self.ports if any(ip_interface(a).ip == wanted for a in p.all))
+        others = (d.name for d in self.devices if any(ip_address(a) == wanted for a in d.addresses))
+        return next(chain(ports, others), "")
 
 
 def ports(links: Iterable[dict[str, Any]]) -> tuple[Port, ...]:
@@ -86,19 +100,49 @@ def ports(links: Iterable[dict[str, Any]]) -> tuple[Port, ...]:
 def made_since(ledger: Any, before: Seen) -> tuple[str, ...]:
     """Of what the agent keeps of what it put in place: the VLANs, bonds and bridges that the machine did not have."""
     links = (entry["want"] for entry in ledger.get("have", ()) if entry.get("kind") == "Link")
-    return tuple(w["device"] for w in links if w.get("kind") and not before.port(w["device"]))
+    there = {*(p.device for p in before.ports), *(d.name for d in before.devices)}
+    return tuple(w["device"] for w in links if w.get("kind") and w["device"] not in there)
 
 
 def default_route(routes: Iterable[dict[str, Any]]) -> Via | None:
     """Of `ip -json route show default`: the one that is used, which has the lowest metric."""
     usable = [r for r in routes if r.get("dst") == "default" and "gateway" in r]
     best = min(usable, key=lambda r: r.get("metric", 0), default=None)
-    return Via(best["gateway"], best["dev"], "onlink" in best.get("flags", ())) if best else None
+    if best is None:
+        return None
+    return Via(best["gateway"], best["dev"], "onlink" in best.get("flags", ()), best.get("metric", 0))
 
 
 def other_routes(routes: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
     """Of `ip -json route`: destination, gateway and device of routes through a gateway that somebody set."""
     return tuple((r["dst"], r["gateway"], r["dev"]) for r in routes if r.get("dst") != "default" and "gateway" in r)
+
+
+def odd_routes(routes: Iterable[dict[str, Any]], ports: Iterable[Port]) -> tuple[str, ...]:
+    """Of `ip -json route`: those that neither `default_route` nor `other_routes` has, and no address brings along."""
+    near = {p.device: [ip_interface(a).network for a in p.all] for p in ports}
+    listed = [r for r in routes if r.get("protocol") != "kernel"]
+    defaults = [r for r in listed if r["dst"] == "default" and "gateway" in r]
+    used = min(defaults, key=lambda r: r.get("metric", 0), default=None)
+    odd = [r for r in listed if r is not used and (r in defaults or "gateway" not in r)]
+    return tuple(_words(r) for r in odd if not _is_near(r, near.get(r.get("dev", ""), [])))
+
+
+def _is_near(route: dict[str, Any], networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Whether it only says that something in a network of the port is on that port."""
+    if route["dst"] == "default" or not {"gateway", "via", "nexthops"}.isdisjoint(route):
+        return False
+    to = ip_network(route["dst"])
+    return any(to.version == n.version and to.subnet_of(n) for n in networks)  # type: ignore[arg-type]
+
+
+def _words(route: dict[str, Any]) -> str:
+    via = route.get("via", {}).get("host", route.get("gateway"))
+    hops = [f"via {hop['gateway']}" for hop in route.get("nexthops", ()) if "gateway" in hop]
+    kind = route.get("type", "unicast")
+    parts = [kind if kind != "unicast" else "", route["dst"], f"via {via}" if via else "", *hops]
+    parts += [f"{name} {route[name]}" for name in ("dev", "metric") if name in route]
+    return " ".join(part for part in parts if part)
 
 
 def resolver(text: str) -> tuple[tuple[str, ...], str]:
@@ -107,11 +151,29 @@ def resolver(text: str) -> tuple[tuple[str, ...], str]:
     servers, domain = [], ""
     for line in text.splitlines():
         word, *rest = line.split("#")[0].split() or [""]
-        if word == "nameserver" and rest and not ip_address(rest[0].partition("%")[0]).is_loopback:
+        if word == "nameserver" and rest and _is_elsewhere(rest[0]):
             servers.append(rest[0])
         elif word in ("search", "domain") and rest and not domain:
             domain = rest[0].strip(".")
     return tuple(servers), domain
+
+
+def _is_elsewhere(server: str) -> bool:
+    try:
+        return not ip_address(server).is_loopback
+    except ValueError:
+        return False
+
+
+def resolvers(texts: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    """Name servers of the first of these files that names one beyond loopback, and the first domain searched."""
+    domain = ""
+    for text in texts:
+        servers, searched = resolver(text)
+        domain = domain or searched
+        if servers:
+            return servers, domain
+    return (), domain
 
 
 def gone_and_new(before: Sequence[str], after: Sequence[str]) -> tuple[list[str], list[str]]:
