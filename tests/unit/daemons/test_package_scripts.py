@@ -28,10 +28,17 @@ class Place:
         path.write_text(f'#!/bin/sh\necho {name} "$@" >>{self.folder}/said\nexit {status}\n')
         path.chmod(0o755)
 
+    def answers(self, name, words):
+        """This command says that."""
+        path = self.folder / "bin" / name
+        path.write_text(f"#!/bin/sh\necho {words}\n")
+        path.chmod(0o755)
+
     def script(self, name, *arguments):
         text = (PACKAGING / name).read_text()
         for inside in ("/var/", "/etc/", "/run/", "/usr/lib/"):
-            text = text.replace(f" {inside}", f" {self.folder}{inside}")
+            for before in " =":
+                text = text.replace(f"{before}{inside}", f"{before}{self.folder}{inside}")
         path = f"{self.folder}/bin:{os.environ['PATH']}"
         return subprocess.run(
             ["sh", "-c", text, name, *arguments], env={"PATH": path}, capture_output=True, text=True, check=False
@@ -63,11 +70,29 @@ def test_nothing_is_removed_from_a_machine_that_is_not_given_back(place):
     assert place.said == ["gemel setup --undo"]
 
 
-@pytest.mark.parametrize("why", ["deconfigure", "failed-upgrade"])
-def test_a_node_stays_one_while_apt_puts_packages_in_order(place, why):
+def test_a_node_stays_one_while_apt_puts_packages_in_order(place):
     (place.state / "setup.json").touch()
-    assert place.script("prerm", why).returncode == 0
+    assert place.script("prerm", "deconfigure").returncode == 0
     assert place.said == []
+
+
+def test_the_configuration_as_the_old_version_wrote_it_is_kept(place):
+    place.answers("dpkg-query", "1.0")
+    (place.state / "config/current").write_text("7")
+    kept = place.state / "before/1.0/config/current"
+    assert place.script("prerm", "upgrade").returncode == 0 and kept.read_text() == "7"
+    (place.state / "config/current").write_text("8")
+    assert place.script("prerm", "upgrade").returncode == 0 and kept.read_text() == "8"
+
+
+def test_there_is_no_upgrade_without_it_and_an_earlier_one_stays(place):
+    place.answers("dpkg-query", "1.0")
+    kept = place.state / "before/1.0/config"
+    kept.mkdir(parents=True)
+    place.command("cp", 1)  # as on a full disk
+    assert place.script("prerm", "upgrade").returncode == 1 and kept.is_dir()
+    done = place.script("prerm", "failed-upgrade")  # dpkg asks the new version whether to go on all the same
+    assert done.returncode == 1 and "Is the disk full?" in done.stderr
 
 
 def test_a_purge_keeps_the_only_copies_of_a_machine_that_was_not_given_back(place):
