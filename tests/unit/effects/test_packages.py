@@ -17,7 +17,8 @@ class Debian:
     """A machine's dpkg, apt and systemd."""
 
     installed: str = "install 1.0"
-    fields: str = "Package: gemel\nVersion: 1.1\nArchitecture: amd64\n"
+    fields: str = "Package: gemel\nVersion: 1.1\nArchitecture: amd64\nInstalled-Size: 51803\n"
+    free: int = 1 << 30
     apt: str = ""
     active: bool = False
     ran: list[tuple[str, ...]] = field(default_factory=list)
@@ -53,7 +54,7 @@ def debian() -> Debian:
 
 @pytest.fixture
 def packages(debian: Debian, tmp_path: Path) -> Packages:
-    return Packages(tmp_path / "upgrade", debian)
+    return Packages(tmp_path / "upgrade", debian, lambda _place: debian.free)
 
 
 def arrived(packages: Packages, text: bytes = b"a package") -> str:
@@ -81,6 +82,11 @@ BAD: list[tuple[Callable[[Debian], None], str]] = [
     (lambda d: setattr(d, "installed", "installed 1.2"), "1.1 is not newer than 1.2"),
     (lambda d: setattr(d, "installed", "config-files 1.0"), "was not installed from a package"),
     (lambda d: setattr(d, "installed", ""), "was not installed from a package"),
+    (lambda d: setattr(d, "installed", "unpacked 1.1"), "Gemel 1.1 is unpacked.*`dpkg --configure -a` on that node"),
+    (lambda d: setattr(d, "installed", "half-configured 1.0"), "1.0 is half-configured.*`dpkg --configure -a`"),
+    (lambda d: setattr(d, "installed", "half-installed 1.1"), "1.1 is half-installed.*`dpkg -i` with the file of 1.1"),
+    (lambda d: setattr(d, "free", 60 << 20), "upgrade has 60 MiB left, 64 MiB are needed"),
+    (lambda d: setattr(d, "free", 100 << 20), "/usr has 100 MiB left, 114 MiB are needed: make room first"),
     (lambda d: setattr(d, "apt", "E: Unmet dependencies"), "apt would not install it: apt-get: E: Unmet"),
     (lambda d: setattr(d, "active", True), "another installation is on its way"),
 ]
@@ -154,3 +160,33 @@ def test_no_room_for_a_copy_is_said(packages: Packages, tmp_path: Path) -> None:
     (tmp_path / "upgrade").write_text("in the way")
     with pytest.raises(NotInstallable, match="cannot be copied"):
         packages.keep(package)
+
+
+def test_what_was_left_half_done_is_not_what_is_installed(packages: Packages, debian: Debian) -> None:
+    assert packages.installed() == "1.0"
+    debian.installed = "half-configured 1.0"
+    assert packages.installed() == ""
+
+
+def test_a_package_that_was_left_half_done_is_told_until_somebody_mends_it(
+    packages: Packages, debian: Debian, tmp_path: Path
+) -> None:
+    debian.installed = "unpacked 1.1"
+    assert packages.report()[0] == "broken", "also where the log went with the power"
+    debian.installed = "installed 1.0"
+    packages.install(arrived(packages))
+    debian.active, debian.installed = True, "unpacked 1.1"
+    (tmp_path / "upgrade/log").write_text("Setting up gemel (1.1)\n")
+    assert packages.report() == ("running", "Setting up gemel (1.1)"), "that is on its way"
+    debian.active, debian.installed = False, "half-configured 1.1"
+    (tmp_path / "upgrade/outcome").write_text("100\n")
+    state, text = packages.report()
+    assert state == "broken" and "`dpkg --configure -a`" in text and text.endswith("apt said: Setting up gemel (1.1)")
+    debian.installed = "installed 1.1"
+    assert packages.report()[0] == "failed", "whole, though apt ended with an error"
+
+
+def test_a_package_is_not_taken_by_a_disk_that_is_nearly_full(packages: Packages, debian: Debian) -> None:
+    debian.free = 63 << 20
+    with pytest.raises(NotInstallable, match="63 MiB left, 64 MiB are needed"):
+        packages.take(0, b"a part")

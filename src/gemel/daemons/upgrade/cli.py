@@ -11,7 +11,7 @@ import typer
 from gemel.cli.console import fail, out
 from gemel.control.paths import UPGRADE
 from gemel.daemons.upgrade import run
-from gemel.daemons.upgrade.steps import COMES_BACK, Upgrade
+from gemel.daemons.upgrade.steps import COMES_BACK
 from gemel.effects.packages import NotInstallable, Packages
 
 UNIT = "gemel-upgrade.service"
@@ -40,10 +40,12 @@ def upgrade(
     except NotInstallable as no:
         fail(str(no))
     if check:
-        order = Upgrade(found.version).next(run.TwoNodes(found, packages).look(), 0.0)
+        hands = run.TwoNodes(found, packages)
+        begun = hands.upgrade(within)
+        order = begun.next(hands.look(), 0.0, hands.installation(there=False), hands.installation(there=True))
         if order.kind == "stop":
             fail(order.text)
-        out.print(f"It can be begun: {order.text}", markup=False)
+        out.print(order.text if order.kind == "done" else f"It can be begun: {order.text}", markup=False)
     elif here:
         raise typer.Exit(0 if run.upgrade(found, packages, within) else 1)
     else:

@@ -9,16 +9,19 @@ import subprocess
 import syslog
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from gemel.control.agent import AskPeerInstall, UpgradePeer
 from gemel.control.door import Refused, Unreachable, ask
-from gemel.control.paths import AGENT_DOOR
-from gemel.daemons.upgrade.sight import Pair, pair_of
-from gemel.daemons.upgrade.steps import Installation, Order, Upgrade
+from gemel.control.paths import AGENT_DOOR, UPGRADE
+from gemel.daemons.upgrade.sight import Installation, Pair, pair_of
+from gemel.daemons.upgrade.steps import Order, Upgrade
 from gemel.effects.packages import NotInstallable, Package, Packages
 
 COMMAND = "/usr/bin/gemel"
+MARK = Path(UPGRADE, "maintenance")
+"""There as long as maintenance mode is an upgrade's and not somebody's wish."""
 EVERY = 2.0  # seconds between two looks, on a fast machine
 AT_MOST = 3.0  # a look takes one part in so many of the time: a slow machine has to install meanwhile
 PATIENCE = 120.0  # seconds for a command: installing keeps a slow machine busy
@@ -35,8 +38,8 @@ class Hands(Protocol):
     def look(self) -> Pair | None:
         """The pair now; None while this node's agent does not answer."""
 
-    def installation(self, there: bool) -> Installation | None:
-        """How it stands, on the peer or here; None where nobody says."""
+    def installation(self, there: bool) -> Installation:
+        """How the last one stands, on the peer or here."""
 
     def do(self, order: Order) -> None:
         """Carry it out.
@@ -51,46 +54,54 @@ def carry_out(
     pause: Callable[[float], None],
 ) -> bool:  # fmt: skip
     """From the first look to the last; whether both nodes run the new version in the end."""
-    installing: bool | None = None  # on the peer; None: nowhere
+    asked: tuple[bool, ...] = (False, True)  # how an installation stands: here, on the peer; both at first
     while True:
         begun = clock()
-        installation = hands.installation(installing) if installing is not None else None
-        order = upgrade.next(hands.look(), clock(), installation)
+        stands = {there: hands.installation(there) for there in asked}  # before the look: `done` was before it, too
+        order = upgrade.next(hands.look(), clock(), stands.get(False), stands.get(True))
         if order.kind == "wait":
             pause(max(EVERY, (clock() - begun) * (AT_MOST - 1)))
             continue
         say(order.text)
         if order.kind in ("done", "stop"):
             return order.kind == "done"
-        installing = order.kind == "install there" if order.kind.startswith("install") else None
+        asked = (order.kind == "install there",) if order.kind.startswith("install") else ()
         try:
             hands.do(order)
         except NotDone as no:
-            say(upgrade.failed(str(no)).text)
+            say(upgrade.not_done(str(no), hands.look()).text)
             return False
 
 
 class TwoNodes:
     """`Hands` on a real pair."""
 
-    def __init__(self, package: Package, packages: Packages, command: str = COMMAND) -> None:
+    def __init__(self, package: Package, packages: Packages, command: str = COMMAND, mark: Path = MARK) -> None:
         self._package = package
         self._packages = packages
         self._command = command
+        self._mark = mark
+
+    def upgrade(self, comes_back: float) -> Upgrade:
+        """Of these two, with this package; one that stopped half-way is gone on with."""
+        return Upgrade(self._package.version, comes_back, self._mark.exists())
 
     def look(self) -> Pair | None:
         try:
-            return pair_of(json.loads(self._gemel("status", "--json")))
+            pair = pair_of(json.loads(self._gemel("status", "--json")))
         except (NotDone, ValueError, KeyError, TypeError):
             return None
+        if not pair.here.maintenance:
+            self._mark.unlink(missing_ok=True)
+        return pair
 
-    def installation(self, there: bool) -> Installation | None:
+    def installation(self, there: bool) -> Installation:
         if not there:
             return Installation(*self._packages.report())
         try:
             report = ask(AGENT_DOOR, AskPeerInstall(), PATIENCE)
-        except (Refused, Unreachable):
-            return None
+        except (Refused, Unreachable) as no:
+            return Installation("unknown", str(no))
         return Installation(report.state, report.text)
 
     def do(self, order: Order) -> None:
@@ -100,16 +111,25 @@ class TwoNodes:
             case "install here":
                 try:
                     self._packages.begin(self._package)
-                except NotInstallable as no:
+                except (NotInstallable, OSError) as no:
                     raise NotDone(str(no)) from None
-            case "hand over" | "hand back":
-                self._gemel("carp", "maintenance", "on" if order.kind == "hand over" else "off")
+            case "hand over":
+                self._hand_over()
+            case "hand back":
+                self._gemel("carp", "maintenance", "off")
 
     def _give(self) -> None:
         try:
             ask(AGENT_DOOR, UpgradePeer(str(self._package.path)), SENDING)
         except (Refused, Unreachable) as no:
             raise NotDone(str(no)) from None
+
+    def _hand_over(self) -> None:
+        try:
+            self._mark.touch()
+        except OSError as error:
+            raise NotDone(f"{self._mark}: {error.strerror}") from None
+        self._gemel("carp", "maintenance", "on")
 
     def _gemel(self, *words: str) -> str:
         try:
@@ -148,8 +168,8 @@ def upgrade(package: Package, packages: Packages, comes_back: float) -> bool:
     """Upgrade the pair; whether that worked. What happens is said as it happens."""
     syslog.openlog("gemel-upgrade")
     try:
-        hands: Any = TwoNodes(packages.keep(package), packages)
+        hands = TwoNodes(packages.keep(package), packages)
     except NotInstallable as no:
         say(str(no))
         return False
-    return carry_out(Upgrade(package.version, comes_back), hands, say, time.monotonic, time.sleep)
+    return carry_out(hands.upgrade(comes_back), hands, say, time.monotonic, time.sleep)

@@ -41,6 +41,15 @@ class Pair:
     behind: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How the last one stands on a node: ``none``, ``running``, ``done``, ``failed`` (what was there before is whole),
+    ``broken`` (left half done), ``unknown`` (nobody says). `text` is the last that was said, or why nobody says."""
+
+    state: str = "none"
+    text: str = ""
+
+
 def pair_of(status: Json) -> Pair:
     """Read it.
 
