@@ -30,6 +30,7 @@ from gemel.areas.users import ADMIN, USERS
 from gemel.areas.vip_uses import followed
 from gemel.areas.virtual_ips import VIRTUAL_IPS
 from gemel.core.config import Config, Schema
+from gemel.core.migration import Migration
 
 AREAS = (
     SYSTEM,
@@ -64,6 +65,10 @@ AREAS = (
     API_KEYS,
 )
 
+# From each version to the next, in order (`core.migration`): none yet, the first release writes version 1. Whoever
+# renames or moves a field that a release has written adds one, and with it the version is one higher.
+MIGRATIONS: tuple[Migration, ...] = ()
+
 
 def _followed(before: Config, after: Config) -> Config:
     """What follows from an edit elsewhere; refused where something is still used that is gone."""
@@ -77,4 +82,5 @@ SCHEMA = Schema(
     followed=_followed,
     across=(compile_links, compile_firewall, compile_cluster, compile_dhcp, compile_dns),
     cautions=(skipped,),
+    migrations=MIGRATIONS,
 )

@@ -1,6 +1,7 @@
 """A configuration: one frozen model for each area, and the schema that reads, checks and compiles it.
 
-On disk a configuration is canonical JSON: ``{"version": 1, "areas": {name: model}}``, keys sorted, no spaces.
+On disk a configuration is canonical JSON: ``{"version": 1, "areas": {name: model}}``, keys sorted, no spaces. It stays
+as the version wrote it that made it, and is migrated (`core.migration`) whenever it is read.
 """
 
 import hashlib
@@ -13,14 +14,13 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from gemel.core.area import Area, NodeState
+from gemel.core.migration import Areas, Migration, migrated, version_of
 from gemel.core.model import Model, plain
 from gemel.core.problem import Invalid, Problem, errors, from_validation
 from gemel.core.remember import OfTogether
 from gemel.core.want import Want
 
 M = TypeVar("M", bound=Model)
-
-VERSION = 1
 
 
 class Config:
@@ -79,7 +79,8 @@ class Schema:
     `settled` makes what follows from other areas follow them (a port forward's filter rule), after each edit; before
     that `followed(before, after)` does so where it takes both to know, and refuses what must not go.
     `across` compiles what several areas come to together (the firewall, the settings of Gemel's own daemons);
-    `cautions` are warnings about it, asked for when nothing is wrong with the single areas.
+    `cautions` are warnings about it, asked for when nothing is wrong with the single areas. `migrations` bring what
+    older versions wrote to this one, in order.
     """
 
     areas: tuple[Area[Any], ...]
@@ -88,7 +89,21 @@ class Schema:
     followed: Callable[["Config", "Config"], "Config"] = _as_it_became
     across: tuple[Callable[["Config", NodeState], Iterable[Want]], ...] = ()
     cautions: tuple[Callable[["Config"], Iterable[Problem]], ...] = ()
+    migrations: tuple[Migration, ...] = ()
     _checked: OfTogether[list[Problem]] = field(init=False, repr=False, compare=False)
+
+    @property
+    def version(self) -> int:
+        """The version of the configurations that `dump` writes."""
+        return version_of(self.migrations)
+
+    def migrated(self, areas: Mapping[str, Any], version: Any) -> Areas:
+        """Areas as JSON objects, of a configuration of that version, in the shape of this one.
+
+        Raises:
+            Invalid: they are newer, or do not read.
+        """
+        return migrated(areas, version, self.migrations)
 
     def area(self, name: str) -> Area[Any]:
         """The area of that name.
@@ -107,10 +122,11 @@ class Schema:
 
     def dump(self, config: Config) -> dict[str, Any]:
         """The configuration as JSON values."""
-        return {"version": VERSION, "areas": {area.name: plain(config.named(area.name)) for area in self.areas}}
+        return {"version": self.version, "areas": {area.name: plain(config.named(area.name)) for area in self.areas}}
 
     def load(self, data: Any) -> Config:
-        """Read what `dump` wrote, or what a person wrote in the same shape; areas left out have their defaults.
+        """Read what `dump` wrote, of this version or an older one, or what a person wrote in the same shape; areas left
+        out have their defaults.
 
         Raises:
             Invalid: with every problem found, each tied to its field.
@@ -119,15 +135,15 @@ class Schema:
             raise Invalid([Problem("", 'a configuration is an object with "version" and "areas"')])
         unknown = sorted(str(key) for key in data if key not in ("version", "areas"))
         problems = [Problem(key, "there is no such field") for key in unknown]
-        problems += _version_problems(data.get("version"))
+        raw = self.migrated(data["areas"], data.get("version"))
         known = {area.name for area in self.areas}
-        problems += [Problem(str(n), "there is no such area") for n in data["areas"] if n not in known]
+        problems += [Problem(str(n), "there is no such area") for n in raw if n not in known]
         if problems:
             raise Invalid(problems)
-        names = self.names(data["areas"])
+        names = self.names(raw)
         models: dict[str, Model] = {}
         for area in self.areas:
-            given = data["areas"].get(area.name, {})
+            given = raw.get(area.name, {})
             try:
                 models[area.name] = area.model.model_validate(given, context={"names": names})
             except ValidationError as error:
@@ -186,12 +202,3 @@ def _same_ids(area: Area[Any], config: Config) -> Iterator[Problem]:
         if item.id in seen:
             yield Problem(f"{area.name}[{item.id}].id", "there is another one with this id")
         seen.add(item.id)
-
-
-def _version_problems(version: Any) -> list[Problem]:
-    if version == VERSION:
-        return []
-    if isinstance(version, int) and version > VERSION:
-        text = f"this configuration is of version {version}, newer than this software, which reads up to {VERSION}"
-        return [Problem("version", f"{text}: upgrade Gemel on this node first")]
-    return [Problem("version", f"must be {VERSION}")]

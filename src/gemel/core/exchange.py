@@ -5,9 +5,13 @@ Both ends reduce an area to what the nodes have in common (`_common`: items mark
 left out, then the area's own `shared`). The sender turns that into what the peer should have (`Area.for_peer`); the
 receiver puts its own local items and fields back. The hash of an area on the sender, after `for_peer`, equals the hash
 of what the receiver has in common: that equality is the proof of a sync.
+
+Sections of an older version are migrated by the receiver, so that its hashes are others. It remembers what they came to
+(`Taken`), and answers with the sender's own as long as that is what it has.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,6 +32,22 @@ def outgoing(schema: Schema, config: Config, boxes: Iterable[str]) -> Sections:
         common = _shared_model(area, config)
         sections[area.name] = _without_local(area, plain(area.for_peer(common, config)))
     return sections
+
+
+def arrived(schema: Schema, mine: Config, sections: Mapping[str, Any], version: int) -> Sections:
+    """Sections of a configuration of `version` in the shape of this one's. Fields that a migration moved to an area
+    that was not sent are laid over what the nodes have in common there, if they have.
+
+    Raises:
+        Invalid: they are newer, or do not read.
+    """
+    result = schema.migrated(sections, version)
+    for name in [name for name in result if name not in sections]:
+        area = schema.area(name)
+        section = result.pop(name)
+        if area.sync is not None:
+            result[name] = {**_without_local(area, plain(_shared_model(area, mine))), **section}
+    return result
 
 
 def merged(schema: Schema, mine: Config, sections: Mapping[str, Any]) -> Config:
@@ -72,6 +92,30 @@ def area_hashes(schema: Schema, config: Config, names: Iterable[str]) -> dict[st
         area = schema.area(name)
         result[name] = digest(_without_local(area, plain(_shared_model(area, config))))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken from an older peer: the hashes of its sections, and what its nodes then had in common here."""
+
+    sent: Mapping[str, str]
+    became: Mapping[str, str]
+
+
+def taken(schema: Schema, config: Config, sections: Mapping[str, Any]) -> Taken:
+    """To be remembered when `config` runs, which these sections of an older version were merged into."""
+    return Taken(section_hashes(sections), area_hashes(schema, config, _exchanged(schema)))
+
+
+def reported(schema: Schema, config: Config, names: Iterable[str], before: Taken | None) -> dict[str, str]:
+    """Area name -> hash for a peer that asks for these areas; unknown ones are left out."""
+    if before and before.became == area_hashes(schema, config, _exchanged(schema)):
+        return {name: before.sent[name] for name in names if name in before.sent}
+    return area_hashes(schema, config, [name for name in names if name in _exchanged(schema)])
+
+
+def _exchanged(schema: Schema) -> list[str]:
+    return [area.name for area in schema.areas if area.sync is not None]
 
 
 def _shared_model(area: Area[Any], config: Config) -> Model:

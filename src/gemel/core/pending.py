@@ -1,11 +1,16 @@
 """Pending changes: saved, not yet applied. Kept per area over the running revision, one set per node."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
 
 from gemel.core.config import Config, Schema
-from gemel.core.model import Model
-from gemel.core.revision import Origin
+from gemel.core.migration import FIRST
+from gemel.core.model import Model, plain
+from gemel.core.problem import Invalid, from_validation
+from gemel.core.revision import Origin, origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +52,34 @@ def only(schema: Schema, pending: Pending, areas: set[str]) -> Pending:
     for name in areas:
         schema.area(name)
     return pending.without({name for name in pending.models if name not in areas})
+
+
+def written(schema: Schema, pending: Pending) -> dict[str, Any]:
+    """As JSON values: ``{"version", "areas": {name: {"who", "where", "when", "model"}}}``."""
+    models = pending.models.items()
+    areas = {name: {**asdict(pending.origins[name]), "model": plain(model)} for name, model in models}
+    return {"version": schema.version, "areas": areas}
+
+
+def read(schema: Schema, running: Config, data: Any) -> tuple[Pending, list[str]]:
+    """What `written` gave, in this version or an older one, and sentences about what no longer reads."""
+    areas = data.get("areas") if isinstance(data, dict) else None
+    if not isinstance(areas, dict) or not all(isinstance(kept, dict) for kept in areas.values()):
+        return Pending(), ["no object with areas"]
+    try:
+        raw = schema.migrated({name: kept.get("model") for name, kept in areas.items()}, data.get("version", FIRST))
+    except Invalid as error:
+        return Pending(), [str(error)]
+    models: dict[str, Model] = {}
+    wrong: list[str] = []
+    for name, given in raw.items():
+        try:
+            area = schema.area(name)
+            # A migration may have moved a field to an area in which nothing was pending.
+            whole = given if name in areas else {**plain(running.named(name)), **given}
+            models[name] = area.model.model_validate(whole)
+        except Invalid as error:
+            wrong.append(str(error))
+        except ValidationError as error:
+            wrong += [str(problem) for problem in from_validation(error, name, given)]
+    return Pending(models, {name: origin_of(areas.get(name) or next(iter(areas.values()))) for name in models}), wrong

@@ -1,7 +1,7 @@
 """Revisions: configurations that were applied, and the differences between two of them."""
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,13 @@ class Origin:
     who: str
     where: str
     when: float
+
+
+def origin_of(data: Mapping[str, Any]) -> Origin:
+    """The origin in what was kept of it; what is not there, or no time, is empty."""
+    when = data.get("when")
+    time = float(when) if isinstance(when, int | float) else 0.0
+    return Origin(str(data.get("who", "")), str(data.get("where", "")), time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
     revisions/00000007.json   one each: {"number", "who", "where", "when", "message", "config"}
     current                   the number of the revision that runs
-    pending.json              {"areas": {name: {"who", "where", "when", "model"}}}
+    pending.json              {"version", "areas": {name: {"who", "where", "when", "model"}}}
+    pending-unread.json       the last pending.json of which something did not read
     node.json                 what the node remembers beside its configuration (maintenance mode)
 
 A revision becomes the running one by the single rename that replaces `current`. A revision file above that number is a
-change that was never finished: it is removed at the next start.
+change that was never finished: it is removed at the next start. One that does not read (damaged, or a newer version's)
+stays as it is; the newest one that reads runs instead, and `current` names the other until something is applied.
 """
 
 import json
@@ -16,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from gemel.core.area import NodeState
-from gemel.core.config import Schema, canonical
-from gemel.core.model import plain
-from gemel.core.pending import Pending
+from gemel.core.config import Config, Schema, canonical
+from gemel.core.pending import Pending, read, written
 from gemel.core.problem import Invalid, Problem
-from gemel.core.revision import Origin, Revision
+from gemel.core.revision import Origin, Revision, origin_of
 from gemel.effects.disk import Disk
 
 Head = tuple[int, Origin, str]
@@ -30,7 +31,11 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """The folder of one node's configuration."""
+    """The folder of one node's configuration.
+
+    `unread` says in words which revisions `running` could not read, `left_out` what `pending` could not; both are empty
+    where all was read, and again as soon as another revision runs.
+    """
 
     def __init__(self, folder: Path, schema: Schema, disk: Disk | None = None) -> None:
         self._folder = folder
@@ -38,19 +43,38 @@ class Store:
         self._schema = schema
         self._disk = disk or Disk()
         self._heads: dict[int, Head] = {}
+        self.unread = ""
+        self.left_out = ""
         self._revisions.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def running(self) -> Revision | None:
-        """The revision that runs; None on a machine that was never configured. Unfinished ones are cleaned away.
-
-        Raises:
-            Invalid: the file is there but cannot be read (a newer version's, or damaged): nothing is overwritten.
-        """
-        number = self._current()
-        for left_over in self.numbers():
-            if left_over > number:
-                self._disk.remove(self._path(left_over))
-        return self.revision(number) if number else None
+        """The revision that runs, else the newest before it that reads; None where there is none, as on a machine that
+        was never configured. Unfinished ones are cleaned away."""
+        numbers = self.numbers()
+        wrong: list[str] = []
+        try:
+            current = self._current()
+        except Invalid as error:
+            wrong.append(str(error))
+        else:
+            for left_over in numbers:
+                if left_over > current:
+                    self._disk.remove(self._path(left_over))
+            numbers = [*(n for n in numbers if n < current), *([current] if current else [])]
+        for number in reversed(numbers):
+            try:
+                found = self.revision(number)
+            except Invalid as error:
+                wrong.append(str(error))
+            else:
+                instead = f"revision {number} runs instead, and nothing is pushed, until a configuration is applied"
+                self.unread = (
+                    f"{_listed(wrong)}. So {instead}: `gemel restore {number}` keeps this one" if wrong else ""
+                )
+                return found
+        left = "this node is left as it is until a configuration is applied: `gemel import` takes a saved one"
+        self.unread = f"{_listed(wrong)}. So {left}" if wrong else ""
+        return None
 
     def numbers(self) -> list[int]:
         """The numbers of all revisions, ascending."""
@@ -63,7 +87,12 @@ class Store:
             Invalid: there is none of that number, or it does not read.
         """
         data = self._read(number)
-        return Revision(number, _origin(data), str(data.get("message", "")), self._schema.load(data.get("config")))
+        try:
+            config = self._schema.load(data.get("config"))
+        except Invalid as error:
+            said = _listed([str(p) for p in error.problems])
+            raise Invalid([Problem("", f"revision {number} cannot be read: {said}")]) from None
+        return Revision(number, origin_of(data), str(data.get("message", "")), config)
 
     def heads(self) -> list[Head]:
         """Number, origin and message of every revision, newest first, without reading the configurations."""
@@ -87,8 +116,11 @@ class Store:
         try:
             data = json.loads(b"{" + tail[tail.rindex(b'"message":') :])
         except ValueError:  # a longer message, or not written by us
-            data = self._read(number)
-        return number, _origin(data), str(data.get("message", ""))
+            try:
+                data = self._read(number)
+            except Invalid as error:  # the others can still be restored
+                return number, Origin("", "", 0.0), str(error)
+        return number, origin_of(data), str(data.get("message", ""))
 
     def add(self, revision: Revision) -> None:
         """Keep a revision that is about to be applied. It does not run before `make_current`."""
@@ -103,32 +135,33 @@ class Store:
     def make_current(self, number: int) -> None:
         """From now on this revision is the one that runs."""
         self._disk.write(self._folder / "current", f"{number}\n".encode())
+        self.unread = self.left_out = ""
 
     def drop(self, number: int) -> None:
         """Forget a revision that could not be applied."""
         self._heads.pop(number, None)
         self._disk.remove(self._path(number))
 
-    def pending(self) -> Pending:
-        """What was saved and not applied; what no longer reads is left out."""
-        models, origins = {}, {}
-        areas = self._small("pending.json").get("areas")
-        for name, kept in areas.items() if isinstance(areas, dict) else ():
-            try:
-                model, origin = self._schema.area(name).model.model_validate(kept["model"]), _origin(kept)
-            except (Invalid, ValueError, KeyError, TypeError) as error:
-                log.warning("pending changes of %s no longer read and are left out: %s", name, error)
-                continue
-            models[name], origins[name] = model, origin
-        return Pending(models, origins)
+    def pending(self, running: Config) -> Pending:
+        """What was saved and not applied, over what runs. What no longer reads is left out, and kept aside."""
+        try:
+            content = (self._folder / "pending.json").read_bytes()
+        except FileNotFoundError:
+            return Pending()
+        try:
+            pending, wrong = read(self._schema, running, json.loads(content))
+        except ValueError as error:
+            pending, wrong = Pending(), [str(error)]
+        if wrong:
+            aside = self._folder / "pending-unread.json"
+            self._disk.write(aside, content)
+            self.left_out = f"pending changes cannot be read ({_listed(wrong)}): they are left out, and kept in {aside}"
+        return pending
 
     def keep_pending(self, pending: Pending) -> None:
         """Remember what is pending over a restart."""
-        areas = {
-            name: {**asdict(pending.origins[name]), "model": plain(model)} for name, model in pending.models.items()
-        }
-        if areas:
-            self._disk.write(self._folder / "pending.json", canonical({"areas": areas}).encode())
+        if pending.models:
+            self._disk.write(self._folder / "pending.json", canonical(written(self._schema, pending)).encode())
         else:
             self._disk.remove(self._folder / "pending.json")
 
@@ -180,5 +213,6 @@ class Store:
         return data
 
 
-def _origin(data: dict[str, Any]) -> Origin:
-    return Origin(str(data.get("who", "")), str(data.get("where", "")), float(data.get("when", 0.0)))
+def _listed(wrong: list[str], most: int = 3) -> str:
+    more = f"; and {len(wrong) - most} more" if len(wrong) > most else ""
+    return "; ".join(wrong[:most]) + more

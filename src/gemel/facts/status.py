@@ -22,8 +22,9 @@ class Sources:
     """What is known: JSON values of the doors' answers (None: no answer) and of the agent's own parts.
 
     `push` and `received` are how configuration synchronisation stands as sender and receiver; `faults` what the last
-    start could not carry out; `shut_out` says that this node's own rules keep the peer's pushes out; `conflict`: both
-    nodes mean to push; `warnings` are the running configuration's; `words` turns interface ids to descriptions.
+    start could not carry out, `unread` what it could not read of the stored configuration; `shut_out` says that this
+    node's own rules keep the peer's pushes out; `conflict`: both nodes mean to push; `warnings` are the running
+    configuration's; `words` turns interface ids to descriptions.
     """
 
     node: str
@@ -42,6 +43,7 @@ class Sources:
     conflict: bool = False
     areas: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
@@ -88,6 +90,7 @@ def role_config(sources: Sources) -> str:
 
 def problems(sources: Sources) -> Iterable[str]:
     """What is wrong, the gravest first."""
+    yield from sources.unread
     yield from (f"not in place on this machine: {fault}" for fault in sources.faults)
     if sources.carp is None and sources.has_carp_vips:
         yield NO_CARPD

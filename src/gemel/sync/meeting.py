@@ -25,7 +25,7 @@ class Finding:
 def findings(sender: Introduction, receiver: Introduction) -> list[Finding]:
     """All that stops a push from `sender` to `receiver`, or should be mended; worst first."""
     found = [_versions(sender, receiver), _roles(sender, receiver), _interfaces(sender, receiver)]
-    return [f for f in [*found, _host_ids(sender, receiver)] if f]
+    return sorted((f for f in [*found, _host_ids(sender, receiver)] if f), key=lambda f: not f.fault)
 
 
 def _versions(sender: Introduction, receiver: Introduction) -> Finding | None:
@@ -34,9 +34,10 @@ def _versions(sender: Introduction, receiver: Introduction) -> Finding | None:
     text = (
         f"{sender.name} runs Gemel {sender.software} (configuration version {sender.config_version}), "
         f"{receiver.name} runs {receiver.software} (configuration version {receiver.config_version}): "
-        "upgrade the older one first"
     )
-    return Finding(text, Fault.DIFFERENT_VERSION)
+    if sender.protocol == receiver.protocol and sender.config_version < receiver.config_version:
+        return Finding(f"{text}{receiver.name} migrates what it gets, until {sender.name} is upgraded, too")
+    return Finding(f"{text}upgrade the older one first", Fault.DIFFERENT_VERSION)
 
 
 def _roles(sender: Introduction, receiver: Introduction) -> Finding | None:

@@ -37,12 +37,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who sends: the node's name, its address, the account it uses, and the number of the revision it sends."""
+    """Who sends: the node's name, its address, the account it uses, the number of the revision it sends, and the
+    version of its configuration's format."""
 
     node: str
     address: str
     username: str
     revision: int
+    config_version: int
 
 
 class NotApplied(Exception):
@@ -76,7 +78,11 @@ class Sender(Known, Protocol):
         """Where to, None if this node does not push."""
 
     def outgoing(self) -> Outgoing:
-        """What the peer should have, from the running revision (never from pending changes), for `target().areas`."""
+        """What the peer should have, from the running revision (never from pending changes), for `target().areas`.
+
+        Raises:
+            NotPushed: what runs is not what should, and is for no peer.
+        """
 
 
 class PackageRefused(Exception):
@@ -117,7 +123,7 @@ class Receiver(Known, Protocol):
         """What `trust.scram_verifier` made of the user's password; None for unknown or disabled users."""
 
     def prepare(self, sections: Mapping[str, Any], origin: Origin) -> tuple[Any, tuple[Trouble, ...]]:
-        """Merge (`core.exchange.merged`), check, compile and dry-run; change nothing.
+        """Migrate and merge (`core.exchange.arrived`, `merged`), check, compile and dry-run; change nothing.
 
         Returns what `commit` is to make real, and every problem. With an error among them the first is not used.
         """
@@ -131,4 +137,5 @@ class Receiver(Known, Protocol):
         """
 
     def report(self, areas: tuple[str, ...]) -> Report:
-        """What runs now: `core.exchange.area_hashes` for the areas named; unknown ones are left out."""
+        """What runs now: `core.exchange.area_hashes` for the areas named; unknown ones are left out. Where that is what
+        an older peer's sections came to, their own hashes (`core.exchange.Taken`)."""

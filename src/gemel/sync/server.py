@@ -190,7 +190,8 @@ class PeerServer:
         for finding in findings(session.peer, self._node.introduction()):
             if finding.fault:
                 raise Refusal(Fault(finding.fault), finding.text)
-        origin = Origin(session.peer.name, call.remote, session.username, asked.revision)
+        peer = session.peer
+        origin = Origin(peer.name, call.remote, session.username, asked.revision, peer.config_version)
         candidate, problems = self._node.prepare(asked.sections, origin)
         wrong = [str(p) for p in problems if p.level == "error"]
         if wrong:

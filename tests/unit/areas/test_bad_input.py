@@ -228,7 +228,7 @@ FILES: list[tuple[Any, str, str]] = [
     ({"version": 1, "areas": {"rules": {"colour": 1}}}, "rules.colour", "there is no such field"),
     ({"version": 1, "areas": {"colours": {}}}, "colours", "there is no such area"),
     ({"version": 1, "areas": {}, "comment": "", 7: ""}, "comment", "there is no such field"),
-    ({"version": 2, "areas": {}}, "version", "newer than this software"),
+    ({"version": 2, "areas": {}}, "version", "made by a newer Gemel"),
     ({"areas": {}}, "version", "must be 1"),
     ([], "", "a configuration is an object"),
     ({"version": 1, "areas": []}, "", "a configuration is an object"),

@@ -219,7 +219,7 @@ def test_a_revision_that_was_kept_is_imported(shell: Shell, tmp_path: Path) -> N
         ("version: 1\nareas: {}\ncolours: {}\n", "error: colours: there is no such field"),
         ("version: 1\nareas:\n  colours: {}\n", "error: colours: there is no such area"),
         ("version: 1\nareas:\n  rules:\n    colour: red\n", "error: rules.colour: there is no such field"),
-        ("version: 2\nareas: {}\n", "newer than this software, which reads up to 1: upgrade Gemel on this node first"),
+        ("version: 2\nareas: {}\n", "made by a newer Gemel: this is configuration version 2, this node reads up to 1"),
         ("areas: {}\n", "error: version: must be 1"),
     ],
 )

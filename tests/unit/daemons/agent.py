@@ -39,6 +39,11 @@ def _keys() -> tuple[tempfile.TemporaryDirectory[str], str]:
     return folder, folder.name
 
 
+def keys_folder() -> str:
+    """The folder of a node's keys."""
+    return _keys()[1]
+
+
 class Unseen:
     """What people look at has tests of its own: here nothing is looked at, and nothing changes."""
 
@@ -93,7 +98,7 @@ def running(folder: Path, blank: bool = False) -> Agent:
     desk = there.start() if blank else None
     if desk is None:
         there, desk = configured(folder)
-    node = ThisNode(desk, lambda: 0.0, lambda: None, _keys()[1])
+    node = ThisNode(desk, lambda: 0.0, lambda: None, keys_folder())
     access = Access(lambda: desk.config, lambda: 0.0)
     unseen: Any = Unseen()
     diagnostics = Diagnostics(lambda: desk.config, folder / "captures", access.alive)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.areas.every import SCHEMA
-from gemel.core.config import Config
+from gemel.core.config import Config, Schema
 from gemel.core.edit import Edit
 from gemel.core.revision import Origin
 from gemel.daemons.agent.desk import Desk, Saved
@@ -25,13 +25,14 @@ class Node:
     machine: FakeMachine = field(default_factory=FakeMachine)
     changes: list[tuple[Config, Config]] = field(default_factory=list)
     lacks: tuple[str, ...] = ()  # helpers that the kernel does not have
+    schema: Schema = SCHEMA
 
     def start(self) -> Desk:
         disk = FatedDisk(self.machine.fate)
         self.transaction = Transaction(self.machine, self.folder / "run" / "have.json", disk)
-        store = Store(self.folder / "config", SCHEMA, disk)
+        store = Store(self.folder / "config", self.schema, disk)
         desk = Desk(
-            SCHEMA,
+            self.schema,
             store,
             self.transaction,
             lambda before, after: self.changes.append((before, after)),

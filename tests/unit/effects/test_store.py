@@ -1,18 +1,18 @@
 """What a node remembers: after a kill at any write it is what it was, or what it was to be."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from gemel.core.area import NodeState
-from gemel.core.config import Config
+from gemel.core.config import Config, canonical
 from gemel.core.pending import Pending
-from gemel.core.problem import Invalid
 from gemel.core.revision import Origin, Revision
 from gemel.effects.store import Store
 from tests.unit.core.garden import GARDEN, PLANTS, planted
+from tests.unit.core.later import LATER, SHED, areas_of
 from tests.unit.machine import Fate, FatedDisk, Killed
 
 ANN = Origin("ann", "the web", 7.5)
@@ -49,7 +49,7 @@ def test_everything_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
     again = store(tmp_path)
 
     assert again.running() == revision(1, OLD)
-    assert again.pending() == PENDING
+    assert again.pending(OLD) == PENDING
     assert again.heads() == [(1, ANN, "because")]
     assert again.node_state() == NodeState(maintenance=True)  # disabled CARP is enabled again by a reboot
 
@@ -74,8 +74,8 @@ def test_a_kill_at_any_write_leaves_the_old_or_the_new(tmp_path: Path, at: int, 
     again = store(tmp_path)
     running = again.running()
     assert running in (revision(1, OLD), revision(2, NEW))
-    assert again.pending() in (PENDING, Pending())
-    assert running == revision(2, NEW) or again.pending() == PENDING  # nothing is lost that does not run
+    assert again.pending(OLD) in (PENDING, Pending())
+    assert running == revision(2, NEW) or again.pending(OLD) == PENDING  # nothing is lost that does not run
     assert again.numbers() == list(range(1, running.number + 1))  # what was never finished is gone
     apply(again)
     assert store(tmp_path).running() == revision(2, NEW)
@@ -90,7 +90,7 @@ def test_a_kill_while_saving_leaves_what_was_pending_or_what_is_to_be(tmp_path: 
     with pytest.raises(Killed):
         store(tmp_path, Fate(at, half)).keep_pending(more)
 
-    assert store(tmp_path).pending() in (PENDING, more)
+    assert store(tmp_path).pending(OLD) in (PENDING, more)
 
 
 def test_the_oldest_revisions_go_and_the_one_that_runs_stays(tmp_path: Path) -> None:
@@ -117,26 +117,86 @@ def test_a_head_is_read_without_its_configuration(tmp_path: Path, message: str) 
 def test_a_blank_machine_has_nothing(tmp_path: Path) -> None:
     there = store(tmp_path)
 
-    assert (there.running(), there.pending(), there.node_state(), there.numbers()) == (None, Pending(), NodeState(), [])
+    assert (there.running(), there.pending(OLD), there.node_state(), there.numbers()) == (
+        None,
+        Pending(),
+        NodeState(),
+        [],
+    )
 
 
 def test_a_damaged_or_newer_revision_is_not_run_and_not_overwritten(tmp_path: Path) -> None:
     begun(tmp_path)
-    path = tmp_path / "revisions" / "00000001.json"
+    apply(store(tmp_path))
+    path = tmp_path / "revisions" / "00000002.json"
     whole = path.read_bytes()
 
     for content, complaint in (
-        (whole[:50], "revision 1 cannot be read"),
-        (b"[]", "revision 1 cannot be read: no object"),
-        (whole.replace(b'"version":1', b'"version":9'), "newer than this software"),
+        (whole[:50], "revision 2 cannot be read: Expecting"),
+        (b"[]", "revision 2 cannot be read: no object"),
+        (whole.replace(b'"version":1', b'"version":9'), "revision 2 cannot be read: version: made by a newer Gemel"),
+        (whole.replace(b'"soil":"loam"', b'"soil":7'), "revision 2 cannot be read: plants.soil: must be text"),
+        (None, "there is no revision 2"),
     ):
-        path.write_bytes(content)
-        with pytest.raises(Invalid, match=complaint):
-            store(tmp_path).running()
-        assert path.read_bytes() == content
+        path.write_bytes(content) if content is not None else path.unlink()
+        there = store(tmp_path)
+        assert there.running() == revision(1, OLD)
+        assert there.unread.startswith(complaint)
+        assert "revision 1 runs instead" in there.unread and "`gemel restore 1`" in there.unread
+        assert content is None or path.read_bytes() == content
+        assert (tmp_path / "current").read_text() == "2\n"
+        assert {number for number, _, _ in there.heads()} == set(there.numbers())
+
+
+def test_a_revision_that_is_readable_again_runs_again(tmp_path: Path) -> None:
+    begun(tmp_path)
+    apply(store(tmp_path))
+    path = tmp_path / "revisions" / "00000002.json"
+    whole = path.read_bytes()
+    path.write_bytes(b"{")
+    store(tmp_path).running()
+
+    path.write_bytes(whole)
+
+    there = store(tmp_path)
+    assert there.running() == revision(2, NEW) and there.unread == ""
+
+
+def test_with_a_pointer_that_says_nothing_the_newest_revision_runs(tmp_path: Path) -> None:
+    begun(tmp_path)
     (tmp_path / "current").write_text("one\n")
-    with pytest.raises(Invalid, match="holds no revision number"):
-        store(tmp_path).running()
+    there = store(tmp_path)
+
+    assert there.running() == revision(1, OLD) and "holds no revision number" in there.unread
+    there.make_current(1)
+    assert there.unread == "" and store(tmp_path).running() == revision(1, OLD)
+
+
+def test_where_no_revision_reads_none_runs_and_none_is_lost(tmp_path: Path) -> None:
+    begun(tmp_path)
+    path = tmp_path / "revisions" / "00000001.json"
+    path.write_bytes(b"{")
+    there = store(tmp_path)
+
+    assert there.running() is None and there.numbers() == [1]
+    assert "left as it is until a configuration is applied" in there.unread
+
+
+def test_what_older_versions_wrote_is_read_and_left_as_it_is(tmp_path: Path) -> None:
+    config = LATER.load({"version": 3, "areas": {"plants": {"soil": "sand"}, "shed": {"tools": 2}}})
+    before = {"number": 1, **asdict(ANN), "message": "", "config": {"version": 1, "areas": areas_of(config, 1)}}
+    saved = {"shed": {**asdict(ANN), "model": {"locked": True}}, "flowers": {**asdict(ANN), "model": {"tools": 5}}}
+    (tmp_path / "revisions").mkdir()
+    (tmp_path / "revisions" / "00000001.json").write_text(canonical(before))
+    (tmp_path / "current").write_text("1\n")
+    (tmp_path / "pending.json").write_text(canonical({"version": 1, "areas": saved}))
+    there = Store(tmp_path, LATER)
+
+    running = there.running()
+    assert running is not None and running.config == config
+    assert there.pending(config).over(config)[SHED].tools == 5
+    assert (there.unread, there.left_out) == ("", "")
+    assert (tmp_path / "revisions" / "00000001.json").read_text() == canonical(before)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"areas": 7}', '{"areas": {"plants": 7, "weeds": {"model": {}}}}'])
@@ -145,8 +205,12 @@ def test_pending_changes_that_do_not_read_keep_no_node_from_starting(tmp_path: P
     (tmp_path / "pending.json").write_text(content)
     (tmp_path / "node.json").write_text(content)
 
-    assert store(tmp_path).pending() == Pending()
-    assert store(tmp_path).node_state() == NodeState()
+    there = store(tmp_path)
+    assert there.pending(OLD) == Pending() and there.node_state() == NodeState()
+    assert there.left_out.startswith("pending changes cannot be read (")
+    assert (tmp_path / "pending-unread.json").read_text() == content
+    there.make_current(1)
+    assert there.left_out == ""
 
 
 def test_a_pending_area_that_still_reads_is_kept_beside_one_that_does_not(tmp_path: Path) -> None:
@@ -155,7 +219,8 @@ def test_a_pending_area_that_still_reads_is_kept_beside_one_that_does_not(tmp_pa
     kept["areas"]["gate"] = {"who": "bob", "model": {"colour": "red"}}
     (tmp_path / "pending.json").write_text(json.dumps(kept))
 
-    assert store(tmp_path).pending() == PENDING
+    there = store(tmp_path)
+    assert there.pending(OLD) == PENDING and "gate.colour: there is no such field" in there.left_out
 
 
 def test_only_the_owner_reads_what_is_kept(tmp_path: Path) -> None:

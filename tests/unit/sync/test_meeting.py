@@ -53,7 +53,7 @@ def test_the_table_is_in_order_and_marks_what_differs() -> None:
 
 def test_the_worst_comes_first() -> None:
     theirs = replace(
-        THEIRS, config_version=2, has_target=True, host_id="1", interfaces={"wan": Network("X", "10.0.0.0/8")}
+        THEIRS, config_version=0, has_target=True, host_id="1", interfaces={"wan": Network("X", "10.0.0.0/8")}
     )
     assert [f.fault for f in findings(MINE, theirs)] == [
         Fault.DIFFERENT_VERSION,
@@ -61,6 +61,15 @@ def test_the_worst_comes_first() -> None:
         Fault.DIFFERENT_INTERFACES,
         0,
     ]
+
+
+def test_a_newer_receiver_takes_what_an_older_node_sends_and_says_so() -> None:
+    [finding] = findings(MINE, replace(THEIRS, config_version=2, software="0.2"))
+    assert finding.fault == 0
+    assert "fw1 runs Gemel 0.1 (configuration version 1), fw2 runs 0.2 (configuration version 2)" in finding.text
+
+    [other_protocol] = findings(MINE, replace(THEIRS, config_version=2, protocol=9))
+    assert other_protocol.fault == Fault.DIFFERENT_VERSION
 
 
 def test_no_host_id_on_either_side_is_no_clash() -> None:

@@ -115,11 +115,21 @@ def test_a_peer_that_ignores_the_senders_findings_is_still_safe() -> None:
     assert secondary.commits == 0
 
 
-def test_another_configuration_version_is_refused_with_both_versions() -> None:
+def test_a_newer_configuration_version_is_refused_with_both_versions() -> None:
     primary, secondary = paired()
-    secondary.config_version = 2
+    primary.config_version = 2
     text = str(refusal(primary, Wire(secondary)))
     assert "configuration version 1" in text and "configuration version 2" in text and "upgrade" in text
+
+
+def test_a_peer_that_is_upgraded_already_goes_on_taking_pushes_and_both_say_so() -> None:
+    primary, secondary = paired()
+    secondary.config_version = 2
+    wire = Wire(secondary)
+    pushed = push_now(primary, TARGET, wire.dial)
+    assert pushed.changed and any("configuration version 2" in notice for notice in pushed.notices)
+    assert any("configuration version 2" in notice for notice in wire.server.status().notices)
+    assert wire.server.status().problem is None
 
 
 def test_two_nodes_with_one_host_id_push_and_say_so_on_both() -> None:

@@ -77,15 +77,30 @@ class Desk:
         self.last: Revision | None = None  # the one that was made last, since the agent runs
 
     def start(self) -> None:
-        """Read what is stored and bring the machine to it. A machine that was never configured is left alone."""
+        """Read what is stored and bring the machine to it. A machine that was never configured is left alone.
+
+        What does not read keeps no agent from starting: `unread` says so, and the newest revision that reads runs.
+        """
         with self._lock:
             self.node = replace(self._store.node_state(), lacks=self._lacks())
             running = self._store.running()
             if running is not None:
                 self.number, self.config = running.number, running.config
-                self._pending = self._store.pending().rebased(running.config)
+                self._pending = self._store.pending(running.config).rebased(running.config)
                 done = self._transaction.start(self._wants(self.config))
                 log.info("revision %d runs (%d steps)", self.number, done)
+        for said in self.unread:
+            log.error("%s", said)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What could not be read at the start, and what runs therefore: sentences, none once all is well again."""
+        return tuple(said for said in (self._store.unread, self._store.left_out) if said)
+
+    @property
+    def fell_back(self) -> str:
+        """Why another revision runs than the one that should; empty where it does."""
+        return self._store.unread
 
     def again(self) -> None:
         """Try again what could not be done at the start, as a port was missing."""

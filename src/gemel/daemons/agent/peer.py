@@ -12,8 +12,8 @@ from gemel.areas.high_availability import HIGH_AVAILABILITY, boxes
 from gemel.areas.interfaces import INTERFACES
 from gemel.areas.system import SYSTEM
 from gemel.control import paths
-from gemel.core.config import VERSION, Config
-from gemel.core.exchange import area_hashes, merged, outgoing, section_hashes
+from gemel.core.config import Config
+from gemel.core.exchange import Taken, arrived, merged, outgoing, reported, section_hashes, taken
 from gemel.core.problem import Invalid, Problem
 from gemel.core.revision import Origin as RevisionOrigin
 from gemel.daemons.agent.accounts import account, knows
@@ -23,6 +23,7 @@ from gemel.effects.machine import Failed
 from gemel.sync.identity import Identity
 from gemel.sync.messages import Introduction, Network, Report, Trouble
 from gemel.sync.node import NotApplied, Origin, Outgoing, Target
+from gemel.sync.push import NotPushed, Why
 
 WEB_PORT = 443
 
@@ -31,11 +32,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A configuration that was found good, on top of the revision that ran then."""
+    """A configuration that was found good, on top of the revision that ran then. `older`: what a peer of an older
+    version sent for it; None where nothing had to be migrated."""
 
     config: Config
     areas: tuple[str, ...]
     base: int
+    older: Mapping[str, Any] | None
 
 
 class ThisNode:
@@ -49,6 +52,7 @@ class ThisNode:
         self._disk = Disk()
         self._peer_certificate = Path(root + paths.PEER_CERTIFICATE)
         self._expected = self._peer_certificate.with_name("expected-fingerprint")
+        self._taken: Taken | None = None
         self._looked_into: tuple[Config | None, bool] = (None, True)
         self._identity = Identity(
             Path(root + paths.NODE_KEY).read_text(), Path(root + paths.NODE_CERTIFICATE).read_text()
@@ -64,7 +68,7 @@ class ThisNode:
         return Introduction(
             name=config[SYSTEM].hostname,
             software=__version__,
-            config_version=VERSION,
+            config_version=self._desk.schema.version,
             revision=self._desk.number,
             has_target=bool(ha.synchronize_config_to),
             host_id=host_id(config) if ha.synchronize_states else None,
@@ -122,6 +126,8 @@ class ThisNode:
         )
 
     def outgoing(self) -> Outgoing:
+        if self._desk.fell_back:  # an older revision must not overwrite the peer's: perhaps only it has the newest
+            raise NotPushed(Why.REFUSED, self._desk.fell_back)
         number, config = self._desk.number, self._desk.config
         sections = outgoing(self._desk.schema, config, boxes(config[HIGH_AVAILABILITY]))
         return Outgoing(number, sections, section_hashes(sections))
@@ -138,27 +144,30 @@ class ThisNode:
         return found.scram or None if found and not found.disabled else None
 
     def prepare(self, sections: Mapping[str, Any], origin: Origin) -> tuple[Any, tuple[Trouble, ...]]:
-        base = self._desk.number
+        base, schema = self._desk.number, self._desk.schema
         try:
-            config = self._desk.schema.settled(merged(self._desk.schema, self._desk.config, sections))
+            theirs = arrived(schema, self._desk.config, sections, origin.config_version)
+            config = schema.settled(merged(schema, self._desk.config, theirs))
             problems = self._desk.prepared(config)
         except Invalid as error:
             return None, _troubles(error.problems)
         except Failed as error:
             return None, (Trouble("", str(error)),)
-        return Offer(config, tuple(sections), base), _troubles(problems)
+        older = sections if origin.config_version < schema.version else None
+        return Offer(config, tuple(theirs), base, older), _troubles(problems)
 
     def commit(self, prepared: Any, origin: Origin) -> int:
         by = RevisionOrigin(f"{origin.node} ({origin.username})", f"sync from {origin.address}", self._clock())
         try:
-            return self._desk.overtake(prepared.config, prepared.base, prepared.areas, by).revision
+            made = self._desk.overtake(prepared.config, prepared.base, prepared.areas, by)
         except (Invalid, Failed) as error:
             raise NotApplied(str(error)) from error
+        older = prepared.older
+        self._taken = None if older is None else taken(self._desk.schema, prepared.config, older)
+        return made.revision
 
     def report(self, areas: tuple[str, ...]) -> Report:
-        known = {area.name for area in self._desk.schema.areas if area.sync}
-        names = [name for name in areas if name in known]
-        return Report(self._desk.number, area_hashes(self._desk.schema, self._desk.config, names))
+        return Report(self._desk.number, reported(self._desk.schema, self._desk.config, areas, self._taken))
 
 
 def _network(description: str, networks: tuple[Any, ...]) -> Network:

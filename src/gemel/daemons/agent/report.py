@@ -117,6 +117,7 @@ def _gathered(
         shut_out=node.shut_out(),
         areas=boxes(ha),
         faults=transaction.faults,
+        unread=desk.unread,
         warnings=tuple(str(p) for p in problems),
         notices=desk.notices,
         words={i.id: i.title for i in config[INTERFACES].items},
