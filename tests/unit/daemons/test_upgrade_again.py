@@ -41,6 +41,7 @@ RESUMED: list[tuple[str, bool, Spoil, str]] = [
 def test_one_that_is_gone_on_with_looks_as_closely(version: str, ours: bool, spoil: Spoil, words: str) -> None:
     box = Box({"fw1": version, "fw2": NEW}, maintenance=True, ours=ours, spoil=spoil)
     assert not box.run() and box.log == [] and words in box.said[-1]
+    assert f"fw1 stands by with {version}, in maintenance mode (`gemel carp maintenance off` ends it)" in box.said[-1]
 
 
 @pytest.mark.parametrize(

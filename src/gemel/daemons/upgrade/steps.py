@@ -86,7 +86,8 @@ class Upgrade:
                 *unfinished(self._names["here"], here), *unfinished(self._names["there"], there),
             ]  # fmt: skip
             if wrong:
-                return Order("stop", f"{_joined(wrong)}\nNothing has been changed.")
+                stands = f" {standing(pair)}" if pair and pair.here.maintenance else ""
+                return Order("stop", f"{_joined(wrong)}\nNothing has been changed.{stands}")
             self._phases, self._first = list(PHASES), pair
         while self._phases:
             phase = self._phases[0]
