@@ -34,6 +34,7 @@ from gemel.carp.table import TABLE, Happening, Step
 NEVER: Final = math.inf
 MOST_SKEW = 240  # what demotion can raise a skew to; a higher one is lowered to it when sent, as FreeBSD does
 ANNOUNCE_AFTER = (1.0, 2.0, 4.0, 8.0)  # seconds after taking over; the first announcement is at once
+ANNOUNCE_MOVED_AFTER = (0.1, 0.3, *ANNOUNCE_AFTER)  # a port that has just come up may pass nothing for a moment
 LINGER = 0.2  # seconds that a node which has yielded goes on accepting packets
 LONGEST_FAREWELL = 0.5  # seconds that a leaving node waits for its successor's first advert
 TOGETHER = 0.01  # seconds that an advert may leave early, in one wake-up with others
@@ -59,12 +60,14 @@ class Machine:
         self._hearing: wire.Received | None = None
         self._awaited: dict[int, wire.Received] = {}
         self._advert_at = self._announce_at = self._release_at = NEVER
-        self._rose_at = self._reasserted_at = -NEVER
+        self._announced_at = self._reasserted_at = -NEVER
+        self._announce_after: tuple[float, ...] = ANNOUNCE_AFTER
         self._steps: dict[Step, Callable[[float], list[Action]]] = {
             Step.LISTEN: self._listen,
             Step.TAKE: self._take,
             Step.ADVERTISE: self._advertise,
             Step.ANNOUNCE: self._announce,
+            Step.ANNOUNCE_MOVED: self._announce_moved,
             Step.REPEAT: self._repeat,
             Step.REASSERT: self._reassert,
             Step.LINGER: self._linger,
@@ -270,13 +273,16 @@ class Machine:
     def _bow_out(self, now: float) -> list[Action]:
         return self.speech.farewell(now)
 
-    def _announce(self, now: float) -> list[Action]:
-        self._rose_at = now
-        self._announce_at = now + ANNOUNCE_AFTER[0]
+    def _announce(self, now: float, after: tuple[float, ...] = ANNOUNCE_AFTER) -> list[Action]:
+        self._announced_at, self._announce_after = now, after
+        self._announce_at = now + after[0]
         return list(self.speech.announcements)
 
+    def _announce_moved(self, now: float) -> list[Action]:
+        return self._announce(now, ANNOUNCE_MOVED_AFTER)
+
     def _repeat(self, now: float) -> list[Action]:
-        later = (self._rose_at + after for after in ANNOUNCE_AFTER)
+        later = (self._announced_at + after for after in self._announce_after)
         self._announce_at = min((at for at in later if at > now), default=NEVER)
         return list(self.speech.announcements)
 

@@ -40,6 +40,7 @@ class Step(StrEnum):
     TAKE = "put the addresses on"
     ADVERTISE = "send an advert, arm the interval"
     ANNOUNCE = "gratuitous ARP for every address, now and four times more"
+    ANNOUNCE_MOVED = "the same, and twice more soon: the port that it leaves by has just come up"
     REPEAT = "the next of these"
     REASSERT = "advert and gratuitous ARP, at most once in an interval"
     LINGER = "take the addresses off a little later"
@@ -73,7 +74,7 @@ TABLE: Final[dict[tuple[State, Happening], tuple[State, tuple[Step, ...]]]] = {
     (S.MASTER, H.PEER_TRAILS):      (S.MASTER, (D.REASSERT,)),  # *
     (S.MASTER, H.PEER_LEAVES):      (S.MASTER, (D.REASSERT,)),  # *
     (S.MASTER, H.PEER_YIELDED):     (S.MASTER, (D.ADVERTISE, D.ANNOUNCE)),  # *
-    (S.MASTER, H.PORT_MOVED):       (S.MASTER, (D.ADVERTISE, D.ANNOUNCE)),  # *
+    (S.MASTER, H.PORT_MOVED):       (S.MASTER, (D.ADVERTISE, D.ANNOUNCE_MOVED)),  # *
     (S.MASTER, H.ADVERT_DUE):       (S.MASTER, (D.ADVERTISE,)),
     (S.MASTER, H.DEMOTION_CHANGED): (S.MASTER, (D.ADVERTISE,)),
     (S.MASTER, H.ANNOUNCE_DUE):     (S.MASTER, (D.REPEAT,)),

@@ -493,7 +493,7 @@ def test_fast_adverts_are_not_sent_early_by_much():
     assert [a.vhid for a in sent(one.handle(TimePassed(), one.deadline()))] == [1]
 
 
-def test_a_master_whose_port_has_moved_says_so_there_at_once_and_four_times_more():
+def test_a_master_whose_port_has_moved_says_so_there_at_once_and_six_times_more():
     one, now = master()
 
     def announced(until):
@@ -508,6 +508,7 @@ def test_a_master_whose_port_has_moved_says_so_there_at_once_and_four_times_more
     actions = one.handle(PortMoved("wan"), now + 40)
     assert [a.device for a in of(Send, actions)] == ["wan", "wan"], "an advert and one ARP"
     assert len(sent(actions)) == 1 and not of(Report, actions)
+    assert announced(now + 40.5) == ["wan"] * 2, "soon, as the new port may pass nothing for a moment"
     assert announced(now + 60) == ["wan"] * 4
 
 
