@@ -8,7 +8,7 @@ from gemel.lab.traffic import Traffic
 from gemel.lab.virtual import DMZ
 from gemel.lab.vm.pair import PATIENCE, Pair
 from gemel.lab.vm.recipe import DMZ_VHID, bond, bond_in_service
-from gemel.lab.vm.story_power import CALM, seen, traffic_of
+from gemel.lab.vm.story_power import CALM, ENOUGH, seen, traffic_of
 
 STATE = "/proc/net/bonding/bond0"
 MOVED = "bond0 goes by another port now"  # carpd's own words in the journal
@@ -34,7 +34,7 @@ def _while(traffic: Traffic, what: str, act: Callable[[], str]) -> str:
     traffic.window()
     said = act()
     time.sleep(CALM)
-    return f"{said}; {seen(traffic, what)}"
+    return f"{said}; {seen(traffic, what, ENOUGH)}"
 
 
 def _made(pair: Pair) -> str:
