@@ -86,3 +86,11 @@ def test_on_a_node_nothing_is_asked(begun):
     code, words = said()
     assert (code, begun) == (1, [])
     assert "is a node already (confirmed)" in words
+
+
+def test_a_damaged_memory_of_the_machine_is_said_and_nothing_is_begun(begun):
+    memory.PLACE.write_text('{"stage": "tri')
+    code, words = said("--yes", "--password-stdin", text="secret-secret\n")
+    assert (code, begun) == (1, [])
+    assert "setup.json, which says how this machine was before, is damaged" in words
+    assert str(memory.PLACE.with_name("before")) in words.replace(" ", "")

@@ -80,7 +80,10 @@ def setup(
 
 def _standing() -> str:
     """What a machine is where something unforeseen went wrong."""
-    known = memory.recall()
+    try:
+        known = memory.recall()
+    except OSError:
+        return f"what the owners of its ports had configured is in {memory.PLACE.with_name('before')}"
     if known is None:
         return "this machine is as it was"
     if known.stage == "trial":

@@ -45,11 +45,17 @@ class Memory:
 
 
 def recall() -> Memory | None:
-    """What was kept, or None on a machine that has not been taken over."""
+    """What was kept, or None on a machine that has not been taken over.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
         return decode(Memory, json.loads(PLACE.read_bytes()))
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise OSError(f"{PLACE}, which says how this machine was before, is damaged ({error})") from error
 
 
 def forget() -> None:
