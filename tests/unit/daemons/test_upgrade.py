@@ -164,3 +164,11 @@ def test_a_hand_over_that_does_not_come_about_says_how_to_get_back() -> None:
     box = Box(spoil=stays)
     assert not box.run() and box.log == EVERYTHING[:2]
     assert "WAN@200 is BACKUP on fw2" in box.said[-1] and "`gemel carp maintenance off`" in box.said[-1]
+
+
+def test_what_a_silent_node_ran_when_it_was_last_heard_is_no_reason() -> None:
+    upgrade = Upgrade("1.1", 90.0)
+    mine, theirs = node_status("fw1", "MASTER", software="1.0"), node_status("fw2", "BACKUP", software="1.0")
+    upgrade.next(seen(mine, theirs), 0.0)
+    said = upgrade.next(seen(mine, theirs, "it does not answer"), 90.0, there=Installation("unknown", "no")).text
+    assert "waited 90 s in vain: nothing is heard of fw2: it does not answer" in said and "fw2 runs" not in said

@@ -69,7 +69,7 @@ def _stands_by(pair: Pair, there: Node) -> Iterator[str]:
 
 def is_back_there(pair: Pair, there: Node, target: str) -> Iterator[str]:
     """Why the peer is not yet well with the new version."""
-    if there.version != target:
+    if there.version != target and not pair.silent:  # what it ran when it was last heard says nothing
         yield f"{there.name} runs {there.version}, not {target}"
     yield from _stands_by(pair, there)
 
