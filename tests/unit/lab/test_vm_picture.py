@@ -42,6 +42,12 @@ def test_a_setting_that_came_with_a_module_stands_as_the_kernel_has_it():
     assert after(f"settings|{left}") == [f"settings: left behind: {left}"]
 
 
+def test_what_the_kernel_makes_up_at_each_boot_is_no_difference():
+    assert after("settings|net.ipv4.tcp_fastopen_key = ac2185c3-0e522498-7051a6d8-78ee5505") == []
+    left = "net.ipv4.tcp_fastopen = 3"
+    assert after(f"settings|{left}") == [f"settings: left behind: {left}"]
+
+
 def test_an_access_port_takes_one_tag_off_and_puts_it_on():
     frame = bytes(12) + b"\x08\x00" + b"what is carried"
     on_the_wire = tagged(frame, 30)

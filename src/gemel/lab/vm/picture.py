@@ -50,7 +50,7 @@ THEIR_OWN = {
     "contents": re.compile(r"/etc/[a-z.]+- |/etc/(ld\.so\.cache|adjtime|machine-id) "),
     "settings": re.compile(
         r"net\.netfilter\.nf_conntrack_(count|buckets)|.*(ipfrag_secret|stable_secret|nf_log)|net\.(core\.netdev_rss_key|"
-        r"ipv6\.conf\.all\.mc_forwarding)|net\.ipv4\.tcp_(available_|fastopen_key)"  # the key is another after each boot
+        r"ipv6\.conf\.all\.mc_forwarding)|net\.ipv4\.tcp_(available_|fastopen_key)"  # a key of each boot
     ),
     "units": re.compile(
         r"session-|user@|user-runtime-dir@|run-|apt-|dpkg-db|e2scrub|fstrim|logrotate|man-db|"
