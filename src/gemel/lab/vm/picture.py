@@ -54,7 +54,7 @@ THEIR_OWN = {
     ),
     "units": re.compile(
         r"session-|user@|user-runtime-dir@|run-|apt-|dpkg-db|e2scrub|fstrim|logrotate|man-db|"
-        r"systemd-(tmpfiles|hostnamed|timedated|logind|journal|fsck|user|update|random)"
+        r"systemd-(networkd-wait|tmpfiles|hostnamed|timedated|logind|journal|fsck|user|update|random)"
     ),
 }
 """What changes without anybody's doing."""

@@ -4,6 +4,7 @@ import time
 
 from gemel.lab.namespace import LabError
 from gemel.lab.vm import picture
+from gemel.lab.vm.owner import NETWORKD, give_to, give_to_ifupdown
 from gemel.lab.vm.pair import INSTALLS, PATIENCE, Pair
 from gemel.lab.vm.session import Session
 
@@ -22,6 +23,7 @@ def leave(pair: Pair) -> None:
         pair.timed(f"gemel setup --undo on {NODE}", lambda: _undo(pair, session))
         pair.timed("a setup that nobody confirms goes back", lambda: _unconfirmed(pair, session))
     pair.timed("one that nobody confirmed before a reboot, too", lambda: _rebooted(pair))
+    pair.timed("systemd-networkd looks after its ports", lambda: _from_networkd(pair))
     pair.timed(f"gemel setup on {NODE} again", lambda: pair.set_up(NODE))
     pair.timed("apt purge", lambda: _purge(pair))
 
@@ -52,6 +54,21 @@ def _rebooted(pair: Pair) -> str:
     return _is_again(pair, "installed")
 
 
+def _from_networkd(pair: Pair) -> str:
+    """Taken over from it, and given back to it."""
+    give_to(pair, NODE, NETWORKD)
+    before = picture.take(pair.lab, NODE)
+    pair.set_up(NODE)
+    state = pair.lab.exec(NODE, "systemctl", "is-enabled", NETWORKD.unit, check=False).strip()
+    if state != "masked":
+        raise LabError(f"{NETWORKD.unit} is {state} on {NODE}, which is a node")
+    with Session(pair.lab, NODE) as session:
+        pair.lab.cli(NODE, "setup", "--undo", timeout=PATIENCE)
+        said = f"taken over, and given back: {_is(pair, before, 'under systemd-networkd', KEPT)}; {session.lives()}"
+    give_to_ifupdown(pair, NODE, NETWORKD)
+    return said
+
+
 def _purge(pair: Pair) -> str:
     with Session(pair.lab, NODE) as session:
         pair.lab.exec(NODE, *PURGE, timeout=INSTALLS)
@@ -75,9 +92,13 @@ def _is_again(pair: Pair, name: str) -> str:
     Raises:
         LabError: it has become another machine.
     """
+    return _is(pair, pair.as_it_was(name), name, KEPT if name == "installed" else "")
+
+
+def _is(pair: Pair, before: picture.Picture, name: str, kept: str) -> str:
     until = time.monotonic() + STARTS
     while True:
-        found = pair.as_it_was(name).different(picture.take(pair.lab, NODE), KEPT if name == "installed" else "")
+        found = before.different(picture.take(pair.lab, NODE), kept)
         if not found or time.monotonic() > until:
             break
     if found:
