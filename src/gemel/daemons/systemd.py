@@ -4,13 +4,13 @@ Standard library only: leased speaks it, too.
 """
 
 import signal
-import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from gemel.control.door import Refused, Unreachable
+from gemel.control.door import Refused
 from gemel.control.supervisor import ServiceReport
+from gemel.effects.commands import CommandFailed, run
 
 RUNTIME = Path("/run/systemd/system")
 """There while systemd runs the machine; units put here are forgotten at a reboot, as everything else in /run."""
@@ -40,24 +40,19 @@ def systemctl(*arguments: str, patience: float = PATIENCE) -> str:
     """What it says.
 
     Raises:
-        Refused: it did not do it, with its reason.
-        Unreachable: no answer within `patience` seconds.
+        Refused: it did not do it within `patience` seconds, with its reason.
     """
-    argv = ("systemctl", *arguments)
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=patience, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unreachable(f"systemctl {arguments[0]}: {error}") from error
-    if done.returncode:
-        raise Refused(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
+        return run("systemctl", *arguments, patience=patience)
+    except CommandFailed as error:
+        raise Refused(str(error)) from error
 
 
 def service_reports(services: Iterable[str], patience: float = PATIENCE) -> tuple[ServiceReport, ...]:
     """How these stand, as the supervisor would say it.
 
     Raises:
-        Refused, Unreachable: as `systemctl`.
+        Refused: as `systemctl`.
     """
     units = [unit(service) for service in services]
     if not units:  # without a name it would show systemd itself

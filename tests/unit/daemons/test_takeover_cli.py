@@ -19,7 +19,7 @@ def begun(monkeypatch, tmp_path):
     """A machine on which root says `gemel setup`; what is begun on it."""
     found = []
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(cli, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(cli.systemd, "RUNTIME", tmp_path)
     monkeypatch.setattr(memory, "PLACE", tmp_path / "setup.json")
     monkeypatch.setattr(cli, "look", lambda: MACHINE)
     monkeypatch.setattr(cli, "around", Around)

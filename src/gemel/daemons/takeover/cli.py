@@ -12,6 +12,7 @@ from gemel.cli.console import fail, out
 from gemel.cli.generated import read_password
 from gemel.control.door import Refused, Unreachable
 from gemel.core.problem import Invalid
+from gemel.daemons import systemd
 from gemel.daemons.takeover import features, memory, run
 from gemel.daemons.takeover.given import Given, given, ports
 from gemel.daemons.takeover.look import around, look
@@ -22,8 +23,6 @@ from gemel.daemons.takeover.visitor import of_this_process
 from gemel.effects.commands import CommandFailed
 
 SHORTEST_PASSWORD = 8
-SYSTEMD = Path("/run/systemd/system")
-"""There where systemd runs the machine."""
 
 Port = Annotated[str, typer.Option(metavar="PORT", help="Its network port, as `ip link` shows it.")]
 
@@ -59,7 +58,7 @@ def setup(
     """
     if os.geteuid():
         fail("only root can do this: try `sudo gemel setup`")
-    if not SYSTEMD.exists():
+    if not systemd.is_here():
         fail("this machine is not run by systemd; in the lab use `gemel first-boot`")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:

@@ -16,6 +16,7 @@ from typing import Any
 from gemel.control.agent import Change, SetPassword
 from gemel.control.door import Refused, Unreachable, ask
 from gemel.control.paths import AGENT_DOOR, RUN, STATE
+from gemel.daemons import systemd
 from gemel.daemons.processes import PROCESSES
 from gemel.daemons.takeover import connections, dhcp_clients, files, kernel, memory, owners, started
 from gemel.daemons.takeover.look import look
@@ -31,8 +32,6 @@ ANSWERING = 60.0  # seconds until the agent, which says that it is ready, answer
 CONFIG = Path(STATE) / "config"
 NAME = "/etc/hostname"
 LOCK = Path(RUN, "setup.lock")
-WANTED = Path("/run/systemd/system")
-"""Where the agent puts the units of services that the configuration wants."""
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +89,9 @@ def _take_over(now: Seen, plan: Plan, password: str, within: int) -> None:
     run("systemctl", "start", "gemel-agent.service", patience=STARTING)
     _configure(plan, password)
     run("systemctl", "start", "gemel.target", patience=STARTING)
-    if down := started.waited_for(_services()):
-        raise SetupFailed(f"{down[0]} does not run; `journalctl -u {down[0]}` says why")
+    if down := started.waited_for([process.name for process in PROCESSES]):
+        unit = systemd.unit(down[0])
+        raise SetupFailed(f"{unit} does not run; `journalctl -u {unit}` says why")
 
 
 @contextmanager
@@ -227,9 +227,9 @@ def _off() -> None:
     units = ("gemel-carpd.service", "gemel-flowd.service", "gemel-webd.socket", "gemel-webd.service")
     succeeds("systemctl", "stop", "gemel.target", *units, patience=STARTING)
     succeeds("systemctl", "stop", "gemel-agent.service", patience=STARTING)
-    for unit in sorted(WANTED.glob("gemel-*.service")):
-        succeeds("systemctl", "stop", unit.name)
-        unit.unlink()
+    for unit in map(systemd.unit, systemd.wanted()):
+        succeeds("systemctl", "stop", unit)
+        (systemd.RUNTIME / unit).unlink()
     succeeds("systemctl", "-q", "disable", "gemel.target", "gemel-webd.socket", *_services())
 
 
@@ -250,7 +250,7 @@ def _put_aside() -> None:
 
 
 def _services() -> tuple[str, ...]:
-    return tuple(f"gemel-{process.name}.service" for process in PROCESSES)
+    return tuple(systemd.unit(process.name) for process in PROCESSES)
 
 
 def _memory_of(now: Seen) -> Memory:
