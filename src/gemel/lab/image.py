@@ -12,8 +12,10 @@ from gemel.lab.topology import WAN_GATEWAY, Node
 SUITE = "bookworm"
 BASE = (
     "systemd-sysv", "dbus", "udev", "linux-image-cloud-amd64", "initramfs-tools", "openssh-server", "ifupdown", "less",
-    "netbase", "apt",
+    "netbase", "apt", "libpam-systemd", "network-manager",
 )  # fmt: skip
+ASLEEP = ("NetworkManager.service",)
+"""Installed, as a story has it look after the ports, but not enabled."""
 SIZE = "3G"
 
 INTERFACES = """\
@@ -42,7 +44,9 @@ def base(folder: Path, depends: tuple[str, ...], tell: Callable[[str], None]) ->
     folder.mkdir(parents=True, exist_ok=True)
     include = ",".join(wanted.split())
     # What is installed in there must not start anything here.
-    run("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root), mirror(), timeout=1800)
+    command = ("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root), mirror())
+    run(*command, timeout=1800, shown="debootstrap")
+    run("systemctl", "--root", str(root), "-q", "disable", *ASLEEP)
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     (root / "etc/fstab").write_text("/dev/vda / ext4 rw,noatime 0 1\n")
     done.write_text(wanted)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 NAMESPACES = Path("/run/netns")
 PROC = Path("/proc")
+LAST = 40  # lines of a failed command's words
 
 
 class LabError(Exception):
@@ -30,8 +31,14 @@ def run(
     except subprocess.TimeoutExpired:
         raise LabError(f"{name}: no end after {timeout:.0f} s") from None
     if check and done.returncode:
-        raise LabError(f"{name}: {(done.stderr or done.stdout).strip()}")
+        raise LabError(f"{name}: {_last(done.stderr or done.stdout)}")
     return done.stdout
+
+
+def _last(said: str) -> str:
+    """What a command said at its end: debootstrap and dpkg say hundreds of lines before what is wrong."""
+    lines = said.strip().splitlines()
+    return "\n".join(["…", *lines[-LAST:]] if len(lines) > LAST else lines)
 
 
 def ip(namespace: str | None, *commands: str) -> None:

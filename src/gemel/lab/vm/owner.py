@@ -5,18 +5,24 @@ from dataclasses import dataclass
 from gemel.lab.topology import NODES, WAN_GATEWAY
 from gemel.lab.vm.pair import PATIENCE, Pair
 
-INTERFACES, ASIDE = "/etc/network/interfaces", "/etc/network/interfaces.vm-test"
+INTERFACES, RESOLVER = "/etc/network/interfaces", "/etc/resolv.conf"
+ASIDE = ".vm-test"
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`unit` is its service; `files` are path -> text, with ``{wan}``, ``{lan}`` and ``{gateway}``."""
+    """`unit` is its service; `files` are path -> text, with ``{wan}``, ``{lan}`` and ``{gateway}``, of this `mode`;
+    `memory` is a pattern of the files that it keeps for itself."""
 
+    name: str
     unit: str
     files: dict[str, str]
+    mode: str = "644"
+    memory: str = ""
 
 
 NETWORKD = Owner(
+    "systemd-networkd",
     "systemd-networkd.service",
     {
         "/etc/systemd/network/10-wan.network": "[Match]\nName=eth0\n\n[Network]\nAddress={wan}\nGateway={gateway}\n",
@@ -24,18 +30,36 @@ NETWORKD = Owner(
     },
 )
 
+CONNECTION = "[connection]\nid={0}\ntype=ethernet\ninterface-name={0}\n\n[ipv4]\nmethod=manual\n"
+NETWORK_MANAGER = Owner(
+    "NetworkManager",
+    "NetworkManager.service",
+    {
+        "/etc/NetworkManager/system-connections/wan.nmconnection": CONNECTION.format("eth0")
+        + "address1={wan},{gateway}\ndns={gateway};\n",
+        "/etc/NetworkManager/system-connections/lan.nmconnection": CONNECTION.format("eth1") + "address1={lan}\n",
+    },
+    "600",  # it passes over files that others can read
+    "/var/lib/NetworkManager/*",
+)
+
 
 def give_to(pair: Pair, node: str, owner: Owner) -> None:
     """From the next boot on, which is waited for, this one looks after the ports, and ifupdown after none."""
     plan = NODES[node]
     for path, text in owner.files.items():
-        pair.lab.exec(node, "tee", path, text=text.format(wan=plan.wan, lan=plan.lan, gateway=WAN_GATEWAY))
-    _then_boot(pair, node, f"mv {INTERFACES} {ASIDE}; systemctl -q enable {owner.unit}")
+        content = text.format(wan=plan.wan, lan=plan.lan, gateway=WAN_GATEWAY)
+        pair.lab.exec(node, "install", "-m", owner.mode, "/dev/stdin", path, text=content)
+    # NetworkManager writes the list of name servers anew.
+    aside = f"mv {INTERFACES} {INTERFACES}{ASIDE}; cp {RESOLVER} {RESOLVER}{ASIDE}"
+    _then_boot(pair, node, f"{aside}; systemctl -q enable {owner.unit}")
 
 
 def give_to_ifupdown(pair: Pair, node: str, owner: Owner) -> None:
     """As it was before `give_to`."""
-    _then_boot(pair, node, f"systemctl -q disable {owner.unit}; rm {' '.join(owner.files)}; mv {ASIDE} {INTERFACES}")
+    back = "; ".join(f"mv {path}{ASIDE} {path}" for path in (INTERFACES, RESOLVER))
+    off = f"systemctl -q disable {owner.unit}; systemctl stop {owner.unit}"
+    _then_boot(pair, node, f"{off}; rm -f {' '.join(owner.files)} {owner.memory}; {back}")
 
 
 def _then_boot(pair: Pair, node: str, commands: str) -> None:

@@ -4,7 +4,7 @@ import time
 
 from gemel.lab.namespace import LabError
 from gemel.lab.vm import picture
-from gemel.lab.vm.owner import NETWORKD, give_to, give_to_ifupdown
+from gemel.lab.vm.owner import NETWORK_MANAGER, NETWORKD, Owner, give_to, give_to_ifupdown
 from gemel.lab.vm.pair import INSTALLS, PATIENCE, Pair
 from gemel.lab.vm.session import Session
 
@@ -23,7 +23,8 @@ def leave(pair: Pair) -> None:
         pair.timed(f"gemel setup --undo on {NODE}", lambda: _undo(pair, session))
         pair.timed("a setup that nobody confirms goes back", lambda: _unconfirmed(pair, session))
     pair.timed("one that nobody confirmed before a reboot, too", lambda: _rebooted(pair))
-    pair.timed("systemd-networkd looks after its ports", lambda: _from_networkd(pair))
+    pair.timed("systemd-networkd looks after its ports", lambda: _from(pair, NETWORKD))
+    pair.timed("NetworkManager looks after its ports", lambda: _from(pair, NETWORK_MANAGER))
     pair.timed(f"gemel setup on {NODE} again", lambda: pair.set_up(NODE))
     pair.timed("apt purge", lambda: _purge(pair))
 
@@ -54,18 +55,18 @@ def _rebooted(pair: Pair) -> str:
     return _is_again(pair, "installed")
 
 
-def _from_networkd(pair: Pair) -> str:
+def _from(pair: Pair, owner: Owner) -> str:
     """Taken over from it, and given back to it."""
-    give_to(pair, NODE, NETWORKD)
+    give_to(pair, NODE, owner)
     before = picture.take(pair.lab, NODE)
     pair.set_up(NODE)
-    state = pair.lab.exec(NODE, "systemctl", "is-enabled", NETWORKD.unit, check=False).strip()
+    state = pair.lab.exec(NODE, "systemctl", "is-enabled", owner.unit, check=False).strip()
     if state != "masked":
-        raise LabError(f"{NETWORKD.unit} is {state} on {NODE}, which is a node")
+        raise LabError(f"{owner.unit} is {state} on {NODE}, which is a node")
     with Session(pair.lab, NODE) as session:
         pair.lab.cli(NODE, "setup", "--undo", timeout=PATIENCE)
-        said = f"taken over, and given back: {_is(pair, before, 'under systemd-networkd', KEPT)}; {session.lives()}"
-    give_to_ifupdown(pair, NODE, NETWORKD)
+        said = f"taken over, and given back: {_is(pair, before, f'under {owner.name}', KEPT)}; {session.lives()}"
+    give_to_ifupdown(pair, NODE, owner)
     return said
 
 
