@@ -178,10 +178,12 @@ class Links:
         for route in routes:
             to = route.get_attr("RTA_DST")
             where = f"{to}/{route['dst_len']}" if to else "default"
+            metric = route.get_attr("RTA_PRIORITY")
+            extra = {} if metric is None else {"priority": metric}
             with suppress(NetlinkError):  # its gateway may be in a network that has left
                 self._netlink.route(
                     "replace", dst=where, gateway=route.get_attr("RTA_GATEWAY"), oif=route.get_attr("RTA_OIF"),
-                    family=route["family"],
+                    family=route["family"], proto=route["proto"], **extra,
                 )  # fmt: skip
 
 

@@ -78,6 +78,15 @@ def test_of_two_default_routes_the_one_that_is_used_counts():
     assert seen.other_routes(routes) == (("10.0.0.0/8", "192.168.1.9", "ens4"),)
 
 
+def test_a_route_is_kept_with_all_by_which_its_owner_knows_it_again():
+    leased = {"gateway": "198.51.100.1", "dev": "ens3", "protocol": "dhcp", "prefsrc": "198.51.100.201", "metric": 100}
+    how = ("metric", "100", "proto", "dhcp", "src", "198.51.100.201")
+    assert seen.default_route([{"dst": "default", **leased}]).how == how
+    assert seen.other_routes([{"dst": "10.0.0.0/8", **leased}]) == (("10.0.0.0/8", "198.51.100.1", "ens3", *how),)
+    planned = plan(replace(MACHINE, routes=(("10.0.0.0/8", "198.51.100.1", "ens3", *how),)), ANSWERS, None)
+    assert [e.values["network"] for e in planned.edits if e.area == "static_routes"] == ["10.0.0.0/8"]
+
+
 def test_a_stub_resolver_is_nobody_to_ask():
     text = "# made by somebody\nnameserver 127.0.0.53\nnameserver 198.51.100.53\nsearch corp.example more.example\n"
     assert seen.resolver(text) == (("198.51.100.53",), "corp.example")

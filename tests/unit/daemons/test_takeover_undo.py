@@ -247,6 +247,30 @@ def test_the_default_route_comes_back_with_its_metric_and_the_nodes_own_goes():
     assert not list(kernel.strange_defaults([ours], made, 0, Via("198.51.100.1", "ens3")))
 
 
+def test_routes_come_back_as_their_owner_made_them(said):
+    own = ("10.1.0.0/16", "192.168.1.9", "ens4", "metric", "101", "proto", "static")
+    default = Via("198.51.100.1", "ens3", metric=100, protocol="dhcp", source="198.51.100.201")
+    ours = ("10.1.0.0/16", "192.168.1.9", "ens4", "proto", "static")
+    was = replace(WAS, seen=replace(MACHINE, default=default, routes=(own,)))
+    kernel.routes_back(was, replace(MACHINE, routes=(ours, own)))
+    assert said == [
+        "ip -4 route replace default via 198.51.100.1 dev ens3 metric 100 proto dhcp src 198.51.100.201",
+        "ip route delete 10.1.0.0/16 via 192.168.1.9 dev ens4 proto static",
+        "ip -4 route replace 10.1.0.0/16 via 192.168.1.9 dev ens4 metric 101 proto static",
+    ]
+
+
+def test_a_route_of_a_leased_address_that_has_gone_is_left_to_who_leases_it(said, monkeypatch):
+    def refuses(*argv):
+        raise CommandFailed(" ".join(argv))
+
+    monkeypatch.setattr(kernel, "run", refuses)
+    kernel.routes_back(WAS, MACHINE)
+    assert said == ["ip -4 route replace default via 198.51.100.1 dev ens3 metric 100"]
+    with pytest.raises(CommandFailed, match=r"default via 192\.168\.1\.1"):
+        kernel.routes_back(replace(WAS, seen=replace(MACHINE, default=Via("192.168.1.1", "ens4"))), MACHINE)
+
+
 def test_kernel_settings_that_set_others_come_back_all_the_same():
     before = {"ipv4/ip_forward": "0", "ipv4/conf/all/accept_redirects": "0", "of/a/port/that/went": "1", "fixed": "1"}
     now = {"ipv4/ip_forward": "1", "ipv4/conf/all/accept_redirects": "0", "new": "5", "fixed": "2"}

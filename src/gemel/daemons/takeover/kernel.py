@@ -62,18 +62,32 @@ def missing(port: Port, there: Port, was: Memory) -> list[str]:
 
 
 def routes_back(was: Memory, present: Seen) -> None:
-    """Default routes and the others are what they were."""
+    """Default routes and the others are what they were.
+
+    Raises:
+        CommandFailed: one cannot be, and nobody else will put it back.
+    """
     for (family, everything, metric), via in zip(FAMILIES, (was.seen.default, was.seen.default6), strict=True):
         if via:
-            run("ip", family, "route", "replace", "default", "via", via.gateway, "dev", via.device, *via.how)
+            _put_back(was, family, "default", via.gateway, via.device, *via.how)
         made = [r for r in routes_made(_have()) if r[0] == everything]
         for strange in strange_defaults(listed("ip", "-json", family, "route"), made, metric, via):
-            how = ("via", strange.gateway, "dev", strange.device, "metric", str(strange.metric))
-            succeeds("ip", family, "route", "delete", "default", *how)
-    for destination, _, device in (r for r in present.routes if r not in was.seen.routes):
-        succeeds("ip", "route", "delete", destination, "dev", device)
-    for destination, gateway, device in was.seen.routes:
-        succeeds("ip", "route", "replace", destination, "via", gateway, "dev", device)
+            words = ("via", strange.gateway, "dev", strange.device, "metric", str(strange.metric))
+            succeeds("ip", family, "route", "delete", "default", *words)
+    for destination, gateway, device, *how in (r for r in present.routes if r not in was.seen.routes):
+        succeeds("ip", "route", "delete", destination, "via", gateway, "dev", device, *how)
+    for destination, gateway, device, *how in was.seen.routes:
+        _put_back(was, "-6" if ":" in destination else "-4", destination, gateway, device, *how)
+
+
+def _put_back(was: Memory, family: str, destination: str, gateway: str, device: str, *how: str) -> None:
+    """With who made it and all: of one that differs in nothing else, its owner would set a second one beside it."""
+    port = was.seen.port(device)
+    command = ("ip", family, "route", "replace", destination, "via", gateway, "dev", device, *how)
+    if port is not None and port.leased:  # its address may have gone, and comes again with its routes
+        succeeds(*command)
+    else:
+        run(*command)
 
 
 def strange_defaults(
@@ -82,12 +96,11 @@ def strange_defaults(
     """Of `ip -json route`: the default routes of the agent (`made`: destination, gateway, device; its `metric`) that
     were not there before. Beside one with a higher metric, they would stay and win."""
     ways = {(gateway, device) for _, gateway, device in made}
+    known = None if before is None else (before.gateway, before.device, before.metric)
     for route in routes:
-        via = Via(route.get("gateway", ""), route.get("dev", ""), metric=route.get("metric", 0))
-        known = before is not None and (before.gateway, before.device, before.metric) == (
-            via.gateway, via.device, via.metric,
-        )  # fmt: skip
-        if route.get("dst") == "default" and (via.gateway, via.device) in ways and via.metric == metric and not known:
+        via = Via.of(route)
+        is_ours = route.get("dst") == "default" and (via.gateway, via.device) in ways and via.metric == metric
+        if is_ours and (via.gateway, via.device, via.metric) != known:
             yield via
 
 

@@ -56,7 +56,7 @@ def _default(seen: Seen, via: Via, ids: Mapping[str, str], found: Again) -> bool
 def _static(seen: Seen, ids: Mapping[str, str], names: dict[tuple[str, str], str], found: Again) -> None:
     done = {str(a.network) for device in ids if (p := seen.port(device)) for a in taken(p)}
     own = set(done)
-    for destination, gateway, device in seen.routes:
+    for destination, gateway, device, *_ in seen.routes:
         network, port, hop = str(ip_network(destination, strict=False)), seen.port(device), (gateway, device)
         words = f"the route to {network} via {gateway} on {device} is not taken over"
         if device not in ids or port is None:

@@ -27,30 +27,48 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """A default route. `onlink`: whoever made it did not ask whether the gateway is on the port's network. `metric`:
-    of several, the lowest is used."""
+    """A way to a gateway. `onlink`: whoever made it did not ask whether the gateway is on the port's network. `metric`:
+    of several, the lowest is used. `protocol` (who made it) and `source` (the address that is sent from) are as
+    `ip route` says them; whoever made it knows it again by all of these."""
 
     gateway: str
     device: str
     onlink: bool = False
     metric: int = 0
+    protocol: str = ""
+    source: str = ""
+
+    @classmethod
+    def of(cls, route: dict[str, Any]) -> "Via":
+        """Of a route of `ip -json route`, with or without a gateway."""
+        return cls(
+            route.get("gateway", ""),
+            route.get("dev", ""),
+            "onlink" in route.get("flags", ()),
+            route.get("metric", 0),
+            route.get("protocol", ""),
+            route.get("prefsrc", ""),
+        )
 
     @property
     def how(self) -> tuple[str, ...]:
         """For `ip route`."""
-        return (*(("onlink",) if self.onlink else ()), *(("metric", str(self.metric)) if self.metric else ()))
+        said = {"metric": self.metric or "", "proto": self.protocol, "src": self.source}
+        pairs = ((name, str(value)) for name, value in said.items() if value)
+        return (*(("onlink",) if self.onlink else ()), *chain.from_iterable(pairs))
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A machine's network as it works at this moment. `routes` are those that somebody set, without default routes;
-    `odd_routes` those that Gemel has no words for, as `ip route` would show them."""
+    """A machine's network as it works at this moment. `routes` are those that somebody set, without default routes:
+    destination, gateway, device, and what else `ip route` is told of it; `odd_routes` are those that Gemel has no words
+    for, as `ip route` would show them."""
 
     hostname: str
     ports: tuple[Port, ...] = ()
     default: Via | None = None
     default6: Via | None = None
-    routes: tuple[tuple[str, str, str], ...] = ()
+    routes: tuple[tuple[str, ...], ...] = ()
     nameservers: tuple[str, ...] = ()
     domain: str = ""
     owners: tuple[str, ...] = field(default=())
@@ -108,14 +126,13 @@ def default_route(routes: Iterable[dict[str, Any]]) -> Via | None:
     """Of `ip -json route show default`: the one that is used, which has the lowest metric."""
     usable = [r for r in routes if r.get("dst") == "default" and "gateway" in r]
     best = min(usable, key=lambda r: r.get("metric", 0), default=None)
-    if best is None:
-        return None
-    return Via(best["gateway"], best["dev"], "onlink" in best.get("flags", ()), best.get("metric", 0))
+    return None if best is None else Via.of(best)
 
 
-def other_routes(routes: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
-    """Of `ip -json route`: destination, gateway and device of routes through a gateway that somebody set."""
-    return tuple((r["dst"], r["gateway"], r["dev"]) for r in routes if r.get("dst") != "default" and "gateway" in r)
+def other_routes(routes: Iterable[dict[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    """Of `ip -json route`: routes through a gateway that somebody set, as `Seen` has them."""
+    found = (r for r in routes if r.get("dst") != "default" and "gateway" in r)
+    return tuple((r["dst"], r["gateway"], r["dev"], *Via.of(r).how) for r in found)
 
 
 def odd_routes(routes: Iterable[dict[str, Any]], ports: Iterable[Port]) -> tuple[str, ...]:

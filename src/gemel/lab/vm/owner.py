@@ -11,14 +11,12 @@ ASIDE = ".vm-test"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`unit` is its service; `files` are path -> text, with ``{wan}``, ``{lan}`` and ``{gateway}``, of this `mode`;
-    `memory` is a pattern of the files that it keeps for itself."""
+    """`unit` is its service; `files` are path -> text, with ``{wan}``, ``{lan}`` and ``{gateway}``, of this `mode`."""
 
     name: str
     unit: str
     files: dict[str, str]
     mode: str = "644"
-    memory: str = ""
 
 
 NETWORKD = Owner(
@@ -40,7 +38,6 @@ NETWORK_MANAGER = Owner(
         "/etc/NetworkManager/system-connections/lan.nmconnection": CONNECTION.format("eth1") + "address1={lan}\n",
     },
     "600",  # it passes over files that others can read
-    "/var/lib/NetworkManager/*",
 )
 
 
@@ -59,7 +56,7 @@ def give_to_ifupdown(pair: Pair, node: str, owner: Owner) -> None:
     """As it was before `give_to`."""
     back = "; ".join(f"mv {path}{ASIDE} {path}" for path in (INTERFACES, RESOLVER))
     off = f"systemctl -q disable {owner.unit}; systemctl stop {owner.unit}"
-    _then_boot(pair, node, f"{off}; rm -f {' '.join(owner.files)} {owner.memory}; {back}")
+    _then_boot(pair, node, f"{off}; rm -f {' '.join(owner.files)}; {back}")
 
 
 def _then_boot(pair: Pair, node: str, commands: str) -> None:

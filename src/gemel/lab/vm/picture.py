@@ -43,7 +43,8 @@ systemctl list-units --no-legend --no-pager --plain --type=service,socket,timer 
 
 THEIR_OWN = {
     "files": re.compile(
-        r"/var/(log|cache|tmp|backups|lib/(dpkg|apt|systemd|ucf|pam|private|dhcp|logrotate|kea|unbound|misc))(/| )|"
+        r"/var/(log|cache|tmp|backups|lib/(dpkg|apt|systemd|ucf|pam|private|dhcp|logrotate|kea|unbound|misc|"
+        r"NetworkManager))(/| )|"
         r"/etc/[a-z.]+- |/etc/(\.pwd\.lock|ld\.so\.cache|adjtime|machine-id|resolv\.conf) |/lost\+found|.*/__pycache__|"
         r"/(var|etc|usr|var/lib|usr/lib|usr/share)? ?d "
     ),
