@@ -55,6 +55,7 @@ THEIR_OWN = {
     ),
     "units": re.compile(
         r"session-|user@|user-runtime-dir@|run-|apt-|dpkg-db|e2scrub|fstrim|logrotate|man-db|"
+        r"NetworkManager-(wait-online|dispatcher)|"
         r"systemd-(networkd-wait|tmpfiles|hostnamed|timedated|logind|journal|fsck|user|update|random)"
     ),
 }

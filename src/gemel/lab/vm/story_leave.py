@@ -12,6 +12,9 @@ NODE = "fw2"
 LEAST = 300  # seconds for the confirmation that does not come
 KEPT = r"/(var/lib|usr/lib|run|tmp)/gemel"
 """The package itself, which may have become another version, and what it keeps until it is purged."""
+CONNECTED = r"|[0-9a-f:.]+/\d+ dev \w+ proto kernel "
+"""Routes that the kernel makes with an address. NetworkManager, which finds Gemel's addresses there, puts its own
+beside them, and has them alone after its next boot."""
 PURGE = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy", "purge", "gemel")
 STARTS = 90.0  # seconds for services of the plain machine
 SHOWN = 12  # lines
@@ -56,18 +59,29 @@ def _rebooted(pair: Pair) -> str:
 
 
 def _from(pair: Pair, owner: Owner) -> str:
-    """Taken over from it, and given back to it."""
+    """Taken over from it, booted as a node, and given back to it."""
     give_to(pair, NODE, owner)
     before = picture.take(pair.lab, NODE)
     pair.set_up(NODE)
-    state = pair.lab.exec(NODE, "systemctl", "is-enabled", owner.unit, check=False).strip()
-    if state != "masked":
-        raise LabError(f"{owner.unit} is {state} on {NODE}, which is a node")
+    _boots_without(pair, owner)
     with Session(pair.lab, NODE) as session:
         pair.lab.cli(NODE, "setup", "--undo", timeout=PATIENCE)
-        said = f"taken over, and given back: {_is(pair, before, f'under {owner.name}', KEPT)}; {session.lives()}"
+        same = _is(pair, before, f"under {owner.name}", KEPT + CONNECTED)
+        said = f"taken over, booted, given back: {same}; {session.lives()}"
     give_to_ifupdown(pair, NODE, owner)
     return said
+
+
+def _boots_without(pair: Pair, owner: Owner) -> None:
+    """The node boots, and the former owner of its ports does not."""
+    pair.lab.reboot(NODE, PATIENCE)
+    pair.lab.booted(NODE)
+    state = pair.lab.exec(NODE, "systemctl", "is-system-running", "--wait", check=False, timeout=PATIENCE).strip()
+    if state != "running":
+        failed = pair.lab.exec(NODE, "systemctl", "--failed", "--no-legend", "--no-pager")
+        raise LabError(f"{NODE}, which {owner.name} looked after, is {state} after a boot: {failed}")
+    if (state := pair.lab.exec(NODE, "systemctl", "is-active", owner.unit, check=False).strip()) != "inactive":
+        raise LabError(f"{owner.unit} is {state} on {NODE}, which is a node")
 
 
 def _purge(pair: Pair) -> str:
