@@ -41,7 +41,8 @@ class Device:
     mtu: int = 1500
     addresses: list[str] = field(default_factory=list)
     fleeting: list[str] = field(default_factory=list)
-    routes: list[tuple[str, str]] = field(default_factory=list)
+    routes: list[tuple[str, str, int]] = field(default_factory=list)
+    """Destination, gateway, metric; all are made by RTPROT_STATIC."""
 
 
 class Kernel:
@@ -101,9 +102,10 @@ class Kernel:
     def get_routes(self, oif: int, table: int) -> list[Message]:
         assert table == 254
         found = []
-        for to, gateway in self._at(oif).routes:
+        for to, gateway, metric in self._at(oif).routes:
             network, _, length = to.partition("/")
             attributes = {"RTA_DST": network or None, "RTA_GATEWAY": gateway, "RTA_OIF": oif}
+            attributes["RTA_PRIORITY"] = metric or None
             family = 10 if ":" in gateway else 2
             found.append(Message({"family": family, "dst_len": int(length or 0), "proto": 4}, attributes))
         return found
@@ -114,13 +116,15 @@ class Kernel:
         if text not in device.addresses:
             device.addresses.append(text)
 
-    def route(self, command: str, dst: str, gateway: str, oif: int, family: int) -> None:
-        assert command == "replace"
+    def route(
+        self, command: str, dst: str, gateway: str, oif: int, family: int, proto: int, priority: int = 0
+    ) -> None:
+        assert command == "replace" and proto == 4
         device, to = self._at(oif), "" if dst == "default" else dst
         if not device.up:
             raise NetlinkError(100, "Network is down")
-        if (to, gateway) not in device.routes:
-            device.routes.append((to, gateway))
+        if (to, gateway, priority) not in device.routes:
+            device.routes.append((to, gateway, priority))
 
     def link(self, command: str, index: int = 0, **what: Any) -> None:
         match command:

@@ -15,7 +15,8 @@ RESERVE = (("mode", "active-backup"), ("primary", "eth1"))
 BOND = Link("bond0", 1400, "bond", settings=LACP)
 VLAN = Link("eth0.10", None, "vlan", "eth0", settings=(("tag", "10"), ("priority", "3")))
 BRIDGE = Link("br0", None, "bridge", settings=(("stp", "no"),))
-V4, V6, ROUTE = "192.0.2.1/24", "2001:db8::1/64", ("10.9.0.0/16", "192.0.2.9")
+V4, V6 = "192.0.2.1/24", "2001:db8::1/64"
+ROUTE, DEFAULT = ("10.9.0.0/16", "192.0.2.9", 0), ("", "192.0.2.254", 100)
 
 
 def machine(*ports: str) -> tuple[Kernel, Links]:
@@ -27,12 +28,12 @@ def machine(*ports: str) -> tuple[Kernel, Links]:
 def at_work(kernel: Kernel, name: str) -> None:
     """It has addresses and routes, and one of carpd's."""
     device = kernel[name]
-    device.addresses, device.routes, device.fleeting = [V4, V6], [ROUTE, ("", "192.0.2.254")], ["192.0.2.77/32"]
+    device.addresses, device.routes, device.fleeting = [V4, V6], [ROUTE, DEFAULT], ["192.0.2.77/32"]
 
 
 def has_all(kernel: Kernel, name: str) -> bool:
     device = kernel[name]
-    return sorted(device.addresses) == [V4, V6] and sorted(device.routes) == [("", "192.0.2.254"), ROUTE]
+    return sorted(device.addresses) == [V4, V6] and sorted(device.routes) == [DEFAULT, ROUTE]
 
 
 def test_a_port_is_up_with_its_mtu_and_down_when_nobody_wants_it() -> None:
