@@ -37,6 +37,7 @@ def kea6_service(config: Config) -> Service:
         ("/bin/sh", "-c", f"mkdir -p -m 750 {FOLDERS}; exec kea-dhcp6 -c {CONFIG}"),
         check=("/bin/sh", "-c", CHECK, "sh", "{path}"),
         signal=SIGHUP,
+        devices=tuple(interface.device for _, interface in active6(config)),
     )
 
 

@@ -41,6 +41,7 @@ def kea_service(config: Config) -> Service:
         ("/bin/sh", "-c", f"mkdir -p -m 750 {FOLDERS}; exec kea-dhcp4 -c {CONFIG}"),
         check=("/bin/sh", "-c", CHECK, "sh", "{path}"),
         signal=SIGHUP,
+        devices=tuple(interface.device for _, interface in active(config)),
     )
 
 

@@ -206,7 +206,10 @@ def compile_relay(config: Config, kind: Kind) -> Iterable[Want]:
     if clients:
         path = SETTINGS.format(kind.service)
         told = File(path, canonical(encode(_following(config, kind, clients))), 0o600)
-        yield Service(kind.service, (told,), ("{python}", "-m", "gemel.daemons.follower", path))
+        argv = ("{python}", "-m", "gemel.daemons.follower", path)
+        servers = [up for address in config[kind.area].asked if (up := towards(config, address)) is not None]
+        devices = tuple(dict.fromkeys(i.device for i in (*clients, *servers)))
+        yield Service(kind.service, (told,), argv, devices=devices)
 
 
 def _following(config: Config, kind: Kind, clients: list[Interface]) -> Following:

@@ -70,6 +70,17 @@ def steps(have: Iterable[Want], want: Iterable[Want]) -> list[Step]:
     return sorted(found, key=rank)
 
 
+def lost_with(devices: Iterable[str], have: Iterable[Want]) -> list[Want]:
+    """Of what the machine has, that which went with these devices, though they have come back: they themselves as they
+    were, what they carried, addresses and routes of all these, and the services that took their frames."""
+    have, gone = list(have), set(devices)
+    links = [w for w in have if isinstance(w, Link)]
+    while more := {w.device for w in links if w.over in gone} - gone:
+        gone |= more
+    return [w for w in have if (isinstance(w, Link | Address | Route) and w.device in gone)
+            or (isinstance(w, Service) and not gone.isdisjoint(w.devices))]  # fmt: skip
+
+
 def _depths(wants: Iterable[Want]) -> dict[str, int]:
     """Device -> how many devices, one on top of the other, must be there before it."""
     links = {w.device: w for w in wants if isinstance(w, Link)}

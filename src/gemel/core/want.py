@@ -154,6 +154,7 @@ class Service:
 
     `argv` empty means that the files are all there is. `check` may name a file as ``{path}``: it is run on the new
     content before the old one is replaced. When only files have changed the process gets `signal` (0: is restarted).
+    `devices` are those whose frames it takes itself: of one that went and came back it would hear nothing more.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Service:
     check: tuple[str, ...] = ()
     user: str = "root"
     signal: int = 0
+    devices: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -102,10 +102,11 @@ class Desk:
         """Why another revision runs than the one that should; empty where it does."""
         return self._store.unread
 
-    def again(self) -> None:
-        """Try again what could not be done at the start, as a port was missing."""
+    def again(self, returned: Iterable[str]) -> None:
+        """Do what could not be done at the start, as a port was missing, and anew what went with one that has returned.
+        """
         with self._lock:
-            if tried := self._transaction.again(self._wants(self.config)):
+            if tried := self._transaction.again(self._wants(self.config), returned):
                 log.info("revision %d: %d steps, %d failed", self.number, tried, len(self._transaction.faults))
 
     @property

@@ -1,20 +1,26 @@
-"""Network ports that come after the agent: nobody waits for them at boot, and a port that comes late is served then."""
+"""Network ports that come after the agent, which nobody waits for at boot, and those that go and come back (a driver
+that is loaded again, a card on USB, a virtual machine's card): they are served as soon as they are there."""
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gemel.core.want import Link, Want
 
-LOOK_EVERY = 1.0  # seconds, and only as long as a port is missing
+LOOK_EVERY = 1.0  # seconds
 
 log = logging.getLogger(__name__)
 
 
-def present() -> frozenset[str]:
-    """The network devices of this machine."""
-    return frozenset(path.name for path in Path("/sys/class/net").iterdir())
+def present() -> dict[str, int]:
+    """The network devices of this machine, with the number that each has until it goes."""
+    found = {}
+    for path in Path("/sys/class/net").iterdir():
+        with suppress(OSError, ValueError):  # gone meanwhile, or no device (bonding_masters)
+            found[path.name] = int((path / "ifindex").read_text())
+    return found
 
 
 def ports(wants: Iterable[Want]) -> frozenset[str]:
@@ -23,21 +29,20 @@ def ports(wants: Iterable[Want]) -> frozenset[str]:
 
 
 class LatePorts:
-    """`wanted()` names the ports that the configuration is about; `again()` applies it once more. `before`: the devices
-    that were there before it was applied first."""
+    """`wanted()` names the ports that the configuration is about; `again(ports)` does once more what these have come
+    for. `before`: the devices that were there before it was done first."""
 
     def __init__(
         self,
         wanted: Callable[[], frozenset[str]],
-        again: Callable[[], None],
-        before: frozenset[str],
-        there: Callable[[], frozenset[str]] = present,
+        again: Callable[[frozenset[str]], None],
+        before: Mapping[str, int],
+        there: Callable[[], Mapping[str, int]] = present,
     ) -> None:
         self._wanted = wanted
         self._again = again
         self._there = there
         self._known = before
-        self._about: frozenset[str] | None = None
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -48,18 +53,20 @@ class LatePorts:
         """Look no more."""
         self._stop.set()
 
-    def look(self) -> bool:
-        """Apply the configuration again if one of its ports has come; returns whether one is still missing."""
+    def look(self) -> None:
+        """If ports of the configuration have come since the last look, or have gone and come, have them served."""
         there = self._there()
-        if self._about is None or there != self._known:
-            self._about = self._wanted()
-            if came := (self._about & there) - self._known:
-                log.info("%s is there now: what could not be done without it is tried again", ", ".join(sorted(came)))
-                self._again()
-            self._known = there
-        return bool(self._about - there)
+        new = {name for name, number in there.items() if self._known.get(name) != number}
+        self._known = there
+        if came := self._wanted() & new if new else frozenset():
+            log.info("%s is there now: what could not be done without it is done", ", ".join(sorted(came)))
+            self._again(came)
 
     def _work(self) -> None:
-        while self.look():
+        while True:
+            try:
+                self.look()
+            except Exception:  # it must look again all the same
+                log.exception("ports that came could not be served")
             if self._stop.wait(LOOK_EVERY):
                 return

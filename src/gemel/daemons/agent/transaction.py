@@ -14,8 +14,8 @@ from typing import Any
 
 from gemel.core import want as wants_module
 from gemel.core.codec import Malformed, decode, encode
-from gemel.core.step import Step, steps
-from gemel.core.want import Ruleset, Want
+from gemel.core.step import Step, lost_with, steps
+from gemel.core.want import Ruleset, Service, Want
 from gemel.effects.disk import Disk
 from gemel.effects.machine import Failed, Machine
 
@@ -46,10 +46,15 @@ class Transaction:
         self._recall(wants)
         return self.again(wants)
 
-    def again(self, wants: Sequence[Want]) -> int:
-        """Do what is left to do, after a `start` in which something failed; the rest is as there."""
+    def again(self, wants: Sequence[Want], returned: Iterable[str] = ()) -> int:
+        """Do what is left to do, after a `start` in which something failed or after devices have `returned`; the rest
+        is as there."""
         self.faults = ()
-        todo = steps(self._have.values(), wants)
+        lost = lost_with(returned, self._have.values())
+        for want in lost:
+            self._have.pop(want.key)
+        deaf = [Step(None, want) for want in lost if isinstance(want, Service)]
+        todo = deaf + steps(self._have.values(), wants)
         self._begin(todo)
         for step in todo:
             try:
