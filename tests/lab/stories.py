@@ -19,6 +19,7 @@ from gemel.lab.lab import Lab
 from gemel.lab.namespace import LabError
 from gemel.lab.topology import SWITCH, WAN_VIP, other
 from gemel.lab.traffic import Measured, Traffic
+from gemel.lab.wiring import Wiring
 
 TESTS = Path(__file__).parent
 LOST_AT_MOST = 5
@@ -133,6 +134,16 @@ def became(lab: Lab, node: str, state: str, since: float) -> float | None:
 def holds_address(lab: Lab, node: str, address: str = WAN_VIP) -> bool:
     """Whether the node's kernel has the address."""
     return f" {address}/" in lab.exec(node, "ip", "-o", "address")
+
+
+def take_card(lab: Lab, node: str, device: str) -> None:
+    """Take a network card away, as when its driver is unloaded: with it goes all that stood on it."""
+    namespace.run("ip", "-n", f"{lab.name}-{node}", "link", "delete", device)
+
+
+def put_card(lab: Lab, node: str, device: str) -> None:
+    """A card of that name is there again: another device for the kernel, down and bare."""
+    Wiring(lab.name).connect(node, device, device)
 
 
 def hears_virtual_mac(lab: Lab, node: str) -> bool:

@@ -15,7 +15,17 @@ from gemel.lab.lab import Lab
 from gemel.lab.topology import LAN_VIP, NODES, SWITCH
 from gemel.lab.traffic import Traffic
 
-from .stories import Script, holds_address, running, status, tell, wait_for_complaint, wait_for_roles
+from .stories import (
+    Script,
+    holds_address,
+    put_card,
+    running,
+    status,
+    take_card,
+    tell,
+    wait_for_complaint,
+    wait_for_roles,
+)
 
 pytestmark = pytest.mark.lab
 DEVICES = ("wan", "lan", "sync")
@@ -117,6 +127,26 @@ def test_a_lost_carrier_on_the_masters_lan_moves_everything_together(cluster: La
     print(f"  risen after {[round(at * 1e3) for at in risen]} ms")
     assert seen.flow.outage_ms <= TOGETHER
     assert max(risen) - min(risen) <= 0.15
+
+
+def test_cards_of_the_master_that_go_and_come_back_serve_again_by_themselves(cluster: Lab, traffic: Traffic) -> None:
+    for device in ("lan", "wan"):
+        take_card(cluster, "fw1", device)
+    cluster.wait(lambda: is_master(cluster, "fw2"), "fw2 to take over", 5)
+    time.sleep(0.5)
+    seen = traffic.window()
+    tell("cards of fw1 gone", seen)
+    assert seen.flow.outage_ms <= 2 * TOGETHER
+    before = time.monotonic()
+    for device in ("lan", "wan"):
+        put_card(cluster, "fw1", device)
+    wait_for_whole(cluster)
+    print(f"  fw1 has its cards again, and is whole after {time.monotonic() - before:.1f} s")
+    seen = traffic.window()
+    tell("cards of fw1 back", seen)
+    assert seen.flow.outage_ms <= TOGETHER
+    assert "default via" in cluster.exec("fw1", "ip", "route")
+    assert not status(cluster, "fw1")["problems"], status(cluster, "fw1")["problems"]
 
 
 def test_a_silent_lan_of_the_master_is_carps_own_business(cluster: Lab, traffic: Traffic) -> None:

@@ -16,6 +16,8 @@ from gemel.lab.dhcp_host import DhcpHost, crowd
 from gemel.lab.lab import Lab
 from gemel.lab.topology import LAN_VIP, NODES
 
+from .stories import put_card, take_card, wait_for_roles
+
 pytestmark = pytest.mark.lab
 
 SOAK = int(os.environ.get("SOAK", "3"))
@@ -179,6 +181,20 @@ def test_leases_are_replicated_over_the_other_network_when_one_is_cut(settled: L
     finally:
         lab.plug("fw2", "lan")
     lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN)
+
+
+def test_a_card_that_goes_and_comes_back_hears_clients_again(settled: Lab) -> None:
+    lab = settled
+    lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN)
+    take_card(lab, "fw1", "lan")
+    try:
+        assert gets_a_lease(lab, 20)["address"]
+    finally:
+        put_card(lab, "fw1", "lan")
+    wait_for_roles(lab, "fw1")
+    lab.wait(lambda: normal(lab), "both to be normal", NORMAL_WITHIN)
+    assert gets_a_lease(lab, 10)["address"]
+    assert report(lab, "fw1").pools[0].serving
 
 
 def test_a_cut_sync_is_said_and_one_node_serves_on_with_both_knowing_the_leases(settled: Lab) -> None:

@@ -3,7 +3,7 @@
 __main__      wires the parts together, opens the door, waits
 transaction   wants made real, all or none
 desk          the configuration: show, change, diff, apply, restore
-late_ports    a port that comes after the start is served then
+late_ports    a port that comes late, or goes and comes back, is served then
 accounts      passwords, sessions, who may ask what
 peer          what synchronisation needs of this node
 report        the status, gathered from the daemons
