@@ -2,11 +2,13 @@
 services."""
 
 import logging
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -189,16 +191,33 @@ class Machine:
     def _serve(self, want: Service, was: Want | None) -> None:
         old = {f.path: f for f in was.files} if isinstance(was, Service) else {}
         changed = [f for f in want.files if old.get(f.path) != f]
-        for file in changed:
+        # After a boot all of them count as changed; a disk that has become full must not keep services from starting.
+        others = [f for f in changed if not _stands(f)]
+        for file in others:
             if want.check:
                 _check_file(want, file)
-        for file in changed:
+        for file in others:
             self._disk.write(Path(file.path), file.content.encode(), file.mode)
             if file.owner != "root":
                 shutil.chown(file.path, file.owner)
         if want.argv:
             same = isinstance(was, Service) and was.argv == want.argv
             self._run_service(want, same and bool(changed))
+
+
+def _stands(file: File) -> bool:
+    """Whether it is on the disk as it is wanted."""
+    path = Path(file.path)
+    try:
+        known = path.lstat()
+        return (
+            S_ISREG(known.st_mode)
+            and known.st_mode & 0o7777 == file.mode
+            and known.st_uid == pwd.getpwnam(file.owner).pw_uid
+            and path.read_bytes() == file.content.encode()
+        )
+    except (OSError, KeyError):
+        return False
 
 
 def _check_file(want: Service, file: File) -> None:

@@ -10,8 +10,8 @@ from gemel.facts.transitions import measured
 
 LASTING = 2.0
 """Seconds that a problem must be there, or gone, to be remembered: a daemon that is restarted is no event."""
-SAME = 0.3
-"""Seconds by which two reports of one role change may differ, as each is computed from two clocks."""
+SAME = 0.001
+"""Seconds by which two reports of one role change may differ: as it is rounded on the way."""
 BAD_SYNC = ("waiting", "refused", "failed")
 
 Json = Mapping[str, Any]
@@ -29,35 +29,33 @@ class _Known:
 class RoleWatch:
     """Finds what is new in carpd's list of transitions.
 
-    The list comes whole each time. A change is known by what it was and by when it was in time since boot, which no
-    clock that is set can shift; `known` are the ones that an earlier agent has remembered (`Event.data`).
+    The list comes whole each time. A change is known by what it was and by when it was, which carpd says as the clock
+    stood then, however it is set later; `known` are the ones that an earlier agent has remembered.
     """
 
-    def __init__(self, known: Iterable[Json] = ()) -> None:
-        self._known = [
-            _Known(float(d.get("boot_at", 0.0)), (d.get("interface"), d.get("vhid"), d.get("before"), d.get("after")))
-            for d in known
-        ]
+    def __init__(self, known: Iterable[Event] = ()) -> None:
+        keys = ("interface", "vhid", "before", "after")
+        self._known = [_Known(e.at, tuple(e.data.get(key) for key in keys)) for e in known]
 
-    def new(self, transitions: Sequence[Json], words: Mapping[str, str], offset: float) -> list[Event]:
-        """Events for what was not reported before, oldest first. `offset` is seconds from the epoch to boot."""
+    def new(self, transitions: Sequence[Json], words: Mapping[str, str]) -> list[Event]:
+        """Events for what was not reported before, oldest first."""
         events, kept = [], []
         last: dict[tuple[Any, Any], float] = {}
         for one in transitions:
-            boot_at = one["at"] - offset
+            at = one["at"]
             what = (one["interface"], one["vhid"], one["before"], one["after"])
             held = last.get(what[:2])
-            last[what[:2]] = boot_at
-            same = next((k for k in self._known if k.what == what and abs(k.at - boot_at) < SAME), None)
-            kept.append(same or _Known(boot_at, what))
+            last[what[:2]] = at
+            same = next((k for k in self._known if k.what == what and abs(k.at - at) < SAME), None)
+            kept.append(same or _Known(at, what))
             if same is None:
-                events.append(_role_event(one, words, boot_at, None if held is None else boot_at - held))
+                events.append(_role_event(one, words, None if held is None else at - held))
         # What carpd no longer lists cannot come again; after its restart the old ones stay known while there is room.
         self._known = [*(k for k in self._known if k not in kept), *kept][-400:]
         return events
 
 
-def _role_event(one: Json, words: Mapping[str, str], boot_at: float, held: float | None) -> Event:
+def _role_event(one: Json, words: Mapping[str, str], held: float | None) -> Event:
     name = f"{words.get(one['interface'], one['interface'])}@{one['vhid']}"
     outage = measured(one["reason"], one["after"], held)
     data = {
@@ -67,7 +65,6 @@ def _role_event(one: Json, words: Mapping[str, str], boot_at: float, held: float
         "after": one["after"],
         "reason": one["reason"],
         "outage": outage,
-        "boot_at": round(boot_at, 3),
         "steps": list(one.get("steps", ())),
     }
     without = f", {outage:.2f} s without a master" if outage else ""

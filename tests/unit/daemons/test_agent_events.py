@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[EventStore]:
 
 def test_a_role_change_is_remembered_told_and_passed_on(store: EventStore) -> None:
     node, told, moved = Node(), [], []
-    observer = Observer(node.eyes, store, told=told.extend, moved=lambda: moved.append(1), offset=lambda: 0.0)
+    observer = Observer(node.eyes, store, told=told.extend, moved=lambda: moved.append(1))
     observer.look()
     cursor = observer.news("", 0).cursor
     node.becomes("BACKUP", 50.0)
@@ -61,15 +61,15 @@ def test_a_role_change_is_remembered_told_and_passed_on(store: EventStore) -> No
 def test_the_next_agent_does_not_remember_it_again(store: EventStore) -> None:
     node = Node()
     node.becomes("BACKUP", 50.0)
-    Observer(node.eyes, store, offset=lambda: 0.0).look()
+    Observer(node.eyes, store).look()
     assert store.settle()
-    Observer(node.eyes, store, offset=lambda: 0.0).look()
+    Observer(node.eyes, store).look()
     assert store.settle() and len(store.newest(ROLE)) == 1
 
 
 def test_whoever_waits_is_woken_at_once(store: EventStore) -> None:
     node = Node()
-    observer = Observer(node.eyes, store, offset=lambda: 0.0)
+    observer = Observer(node.eyes, store)
     observer.look()
     cursor = observer.news("", 0).cursor
     woken: list[float] = []
@@ -89,7 +89,7 @@ def test_whoever_waits_is_woken_at_once(store: EventStore) -> None:
 
 def test_nothing_new_is_said_after_the_time_asked_for_and_figures_do_not_wake(store: EventStore) -> None:
     node = Node()
-    observer = Observer(node.eyes, store, offset=lambda: 0.0)
+    observer = Observer(node.eyes, store)
     observer.look()
     first = observer.news("", 0)
     node.said = node_status(state_sync__states=77)
@@ -100,7 +100,7 @@ def test_nothing_new_is_said_after_the_time_asked_for_and_figures_do_not_wake(st
 
 
 def test_a_cursor_of_another_agent_is_answered_at_once_without_old_events(store: EventStore) -> None:
-    observer = Observer(Node().eyes, store, offset=lambda: 0.0)
+    observer = Observer(Node().eyes, store)
     observer.look()
     observer.record(Event(1.0, LOGIN, "admin", "logged in"))
     for cursor in ("", "deadbeef.1.1", "nonsense", "1.2.3.4"):
@@ -108,7 +108,7 @@ def test_a_cursor_of_another_agent_is_answered_at_once_without_old_events(store:
 
 
 def test_who_slept_too_long_hears_that_more_happened(store: EventStore) -> None:
-    observer = Observer(Node().eyes, store, offset=lambda: 0.0)
+    observer = Observer(Node().eyes, store)
     observer.look()
     cursor = observer.news("", 0).cursor
     for i in range(600):
@@ -118,7 +118,7 @@ def test_who_slept_too_long_hears_that_more_happened(store: EventStore) -> None:
 
 
 def test_too_many_who_wait_are_refused(store: EventStore) -> None:
-    observer = Observer(Node().eyes, store, offset=lambda: 0.0)
+    observer = Observer(Node().eyes, store)
     observer.look()
     cursor = observer.news("", 0).cursor
     threads = [threading.Thread(target=observer.news, args=(cursor, 20.0)) for _ in range(WAITERS)]

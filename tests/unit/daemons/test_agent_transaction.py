@@ -1,9 +1,11 @@
 """All or none, over failures, kills and restarts; a machine that has everything is left in peace."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from gemel.core.step import Step
 from gemel.core.want import Address, Link, Route, Service, Sysctl, Want
 from gemel.daemons.agent.transaction import Transaction
 from gemel.effects.machine import Failed
@@ -53,6 +55,50 @@ def test_a_failure_at_any_step_is_undone_completely(tmp_path: Path, fails: int, 
     machine.fails = None
     transaction.apply(NEW)
     assert machine.wants() == set(NEW)
+
+
+class Without(FakeMachine):
+    """A machine on which there is no port `lacking`."""
+
+    lacking = "dmz"
+
+    def check(self, wants: Iterable[Want]) -> None:
+        if any(self.lacking in w.key for w in wants if self.lacking):
+            raise Failed(f"there is no network device {self.lacking} on this machine")
+
+    def _do(self, step: Step) -> None:
+        self.check([step.want] if step.want else ())  # what is not there has gone by itself
+        super()._do(step)
+
+
+def test_a_port_that_is_missing_since_the_start_holds_up_no_change(tmp_path: Path) -> None:
+    machine = Without()
+    transaction = Transaction(machine, tmp_path / "have.json")  # type: ignore[arg-type]
+    transaction.start(NEW)
+    missing = transaction.faults
+    assert len(missing) == 2  # the port, and its address
+    others = [w for w in NEW if not isinstance(w, Sysctl)]
+
+    transaction.check([*others, Sysctl("net.a", "3")])
+    transaction.apply([*others, Sysctl("net.a", "3")])
+
+    assert Sysctl("net.a", "3") in machine.wants() and transaction.faults == missing
+    with pytest.raises(Failed, match="no network device dmz"):
+        transaction.apply([*others, Address("dmz", "10.9.9.1/24"), Sysctl("net.a", "4")])
+    assert Sysctl("net.a", "3") in machine.wants() and transaction.faults == missing
+    machine.lacking = ""
+    transaction.apply([*others, Sysctl("net.a", "5")])
+    assert machine.wants() == {*others, Sysctl("net.a", "5")} and transaction.faults == ()
+
+
+def test_a_port_that_is_missing_is_no_fault_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
+    machine = Without()
+    transaction = Transaction(machine, tmp_path / "have.json")  # type: ignore[arg-type]
+    transaction.start(NEW)
+    transaction.apply(OLD)
+    assert machine.wants() == set(OLD) and transaction.faults == ()
+    with pytest.raises(Failed, match="no network device dmz"):
+        transaction.apply(NEW)
 
 
 def test_any_accident_is_a_failure(tmp_path: Path) -> None:

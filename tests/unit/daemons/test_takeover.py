@@ -53,10 +53,28 @@ def test_ifupdown_lets_go_for_good_and_comes_back(tmp_path):
     assert owner.present(["ens4"])
 
 
+def test_ifupdowns_ports_are_found_wherever_its_files_are(tmp_path):
+    etc, runtime = tmp_path / "etc/network", tmp_path / "run/network/interfaces.d"
+    for folder in (etc / "more", etc / "odd", runtime):
+        folder.mkdir(parents=True)
+    (etc / "interfaces").write_text(
+        "source more/*.cfg   /etc/network/interfaces\nsource-directory /run/network/interfaces.d\nsource odd\n"
+        "source nowhere/*\nsource /\n"
+    )
+    (etc / "more/wan.cfg").write_text("iface ens3 inet dhcp\n")
+    (etc / "more/wan.off").write_text("iface ens8 inet dhcp\n")
+    (runtime / "ens4").write_text("auto ens4\niface ens4 inet dhcp\n")
+    (runtime / "ens5.dpkg-old").write_text("iface ens5 inet dhcp\n")
+    (etc / "odd/lan").write_text("iface ens6\n")
+    (etc / "interfaces.d").mkdir()
+    (etc / "interfaces.d/nobody-reads-it").write_text("iface ens9 inet dhcp\n")
+    assert Ifupdown(tmp_path, tmp_path / "kept").configured() == {"ens3", "ens4", "ens6"}
+
+
 def test_files_are_given_back_as_they_were(tmp_path):
     names = ["changed", "link", "gone", "made"]
     changed, link, gone, made = paths = [tmp_path / name for name in names]
-    changed.write_bytes(b"of Debian, \xff\n")
+    changed.write_bytes(b"of Debian, \xff\r\n")
     changed.chmod(0o640)
     link.symlink_to("../run/stub")
     gone.write_text("goes\n")
@@ -66,7 +84,7 @@ def test_files_are_given_back_as_they_were(tmp_path):
         path.write_text("of Gemel\n")
     gone.unlink()
     files.give_back(before)
-    assert (changed.read_bytes(), changed.stat().st_mode & 0o777) == (b"of Debian, \xff\n", 0o640)
+    assert (changed.read_bytes(), changed.stat().st_mode & 0o777) == (b"of Debian, \xff\r\n", 0o640)
     assert str(link.readlink()) == "../run/stub"
     assert gone.read_text() == "goes\n"
     assert not made.exists()

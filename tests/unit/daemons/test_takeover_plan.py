@@ -175,6 +175,12 @@ def test_a_leased_address_stays_and_is_told():
     assert any("192.0.2.9/24 on a was leased" in w for w in planned.warnings)
 
 
+def test_an_owner_that_is_not_known_is_told():
+    (said,) = (w for w in plan(replace(MACHINE, owners=()), ANSWERS, None).warnings if "is not known" in w)
+    assert said.startswith("ens3 and ens4: who gave it its address is not known")
+    assert not any("is not known" in w for w in plan(MACHINE, ANSWERS, None).warnings)
+
+
 def test_a_second_route_to_the_same_gateway_makes_no_second_gateway():
     routes = (("10.1.0.0/16", "192.168.1.9", "ens4"), ("10.2.0.0/16", "192.168.1.9", "ens4"))
     planned = plan(Seen("fw1", MACHINE.ports, MACHINE.default, routes=routes), Answers("fw1", "ens3", "ens4"), None)

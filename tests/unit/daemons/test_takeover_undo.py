@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -342,6 +343,58 @@ def test_an_owner_that_was_removed_since_does_not_stand_in_the_way(said, monkeyp
     assert said[-1] == "systemctl --no-block start NetworkManager.service"
     monkeypatch.setattr(owners, "run", lambda *argv: "not-found\n" if "show" in argv else 1 / 0)
     nm.resume()
+
+
+def test_networkd_ends_as_at_its_own_restart_and_so_gives_back_no_lease(said, monkeypatch):
+    answers = iter([True, True, False])
+    tell = owners.succeeds
+    monkeypatch.setattr(owners, "succeeds", lambda *argv: next(answers) if "is-active" in argv else tell(*argv))
+    monkeypatch.setattr(owners.time, "sleep", lambda _: None)
+    (networkd,) = (o for o in owners.OWNERS if o.name == "systemd-networkd")
+    networkd.let_go(["ens3"])
+    assert said == [
+        "systemctl stop systemd-networkd.socket",
+        "systemctl kill --kill-whom=main --signal=SIGUSR2 systemd-networkd.service",
+        "systemctl stop systemd-networkd.socket systemd-networkd.service",
+    ]
+
+
+def test_neither_ctrl_c_nor_a_closed_terminal_ends_an_undo(said, monkeypatch):
+    WAS.keep()
+    found = []
+    monkeypatch.setattr(kernel, "without_tables", lambda: found.append(
+        [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)]
+    ))  # fmt: skip
+    before = signal.getsignal(signal.SIGINT)
+    run.undo()
+    assert found == [[signal.SIG_IGN, signal.SIG_IGN]]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_service_that_cannot_be_kept_from_the_next_boot_is_told(said, monkeypatch):
+    replace(WAS, clashing={"keepalived": True}).keep()
+    tell = run.run
+
+    def refuses(*argv, **more):
+        if argv[-1] == "keepalived":
+            raise CommandFailed("systemctl mask keepalived: File /etc/systemd/system/keepalived.service already exists")
+        return tell(*argv, **more)
+
+    monkeypatch.setattr(run, "run", refuses)
+    with pytest.raises(SetupFailed, match=r"keepalived\.service already exists.*confirm again"):
+        run.confirm()
+    assert memory.recall().stage == "trial"
+
+
+def test_webds_user_reaches_its_keys_whatever_the_umask(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "PLACE", tmp_path / "gemel/setup.json")
+    before = os.umask(0o077)
+    try:
+        WAS.keep()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "gemel").stat().st_mode & 0o777 == 0o755
+    assert memory.PLACE.stat().st_mode & 0o077 == 0
 
 
 TEXT = "auto ens3\niface ens3 inet dhcp\nsource interfaces.d/*\n"

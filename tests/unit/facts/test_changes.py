@@ -26,25 +26,26 @@ STORY = [
 
 def test_each_role_change_is_an_event_once() -> None:
     watch = RoleWatch()
-    assert [e.data["after"] for e in watch.new(STORY[:1], WORDS, BOOT)] == ["BACKUP"]
-    [event] = watch.new(STORY, WORDS, BOOT)
+    assert [e.data["after"] for e in watch.new(STORY[:1], WORDS)] == ["BACKUP"]
+    [event] = watch.new(STORY, WORDS)
     assert event.kind == ROLE and event.subject == "LAN@1" and event.data["outage"] == 3.0
     assert "3.00 s without a master" in event.text
-    assert watch.new(STORY, WORDS, BOOT) == []
+    assert watch.new(STORY, WORDS) == []
 
 
 def test_a_clock_that_is_set_makes_no_events() -> None:
     watch = RoleWatch()
-    watch.new(STORY, WORDS, BOOT)
-    later = [{**t, "at": t["at"] + 3600} for t in STORY]
-    assert watch.new(later, WORDS, BOOT + 3600) == []
+    watch.new(STORY, WORDS)
+    set_back = transition(STORY[0]["at"] - 3600, "MASTER", "BACKUP")
+    assert [e.at for e in watch.new([*STORY, set_back], WORDS)] == [set_back["at"]]
+    assert watch.new([*STORY, set_back], WORDS) == []
 
 
 def test_a_restarted_agent_knows_what_it_remembered_and_a_restarted_carpd_begins_anew() -> None:
-    remembered = RoleWatch().new(STORY, WORDS, BOOT)
-    watch = RoleWatch(e.data for e in remembered)
-    assert watch.new(STORY, WORDS, BOOT) == []
-    [event] = watch.new([transition(BOOT + 90, "INIT", "BACKUP")], WORDS, BOOT)
+    remembered = RoleWatch().new(STORY, WORDS)
+    watch = RoleWatch(remembered)
+    assert watch.new(STORY, WORDS) == []
+    [event] = watch.new([transition(BOOT + 90, "INIT", "BACKUP")], WORDS)
     assert event.data["after"] == "BACKUP"
 
 
@@ -65,14 +66,14 @@ def test_how_long_nobody_was_master(cause: str, after: str, held: float | None, 
 
 
 def test_the_fact_shows_causes_and_durations() -> None:
-    events = list(reversed(RoleWatch().new(STORY, WORDS, BOOT)))
+    events = list(reversed(RoleWatch().new(STORY, WORDS)))
     answer = TRANSITIONS.read({"events": events, "status": {"transitions": []}}, {"filter": "advert", "limit": "5"})
     assert [(r.name, r.after, r.outage) for r in answer.rows] == [("LAN@1", "MASTER", 3.0)]
 
 
 def test_steps_that_were_done_after_the_change_was_remembered_are_shown() -> None:
     early = [STORY[0], {**STORY[1], "steps": [{"name": "advert", "ms": 0.2}]}]
-    events = list(reversed(RoleWatch().new(early, WORDS, BOOT)))
+    events = list(reversed(RoleWatch().new(early, WORDS)))
     now = {**STORY[1], "steps": [{"name": "advert", "ms": 0.2}, {"name": "announced", "ms": 1.5}]}
     [row] = TRANSITIONS.read({"events": events, "status": {"transitions": [now]}}, {"filter": "advert"}).rows
     assert row.steps == {"advert": 0.2, "announced": 1.5}

@@ -40,11 +40,6 @@ class Eyes:
     status: Callable[[Any, Any], Status]
 
 
-def since_boot() -> float:
-    """Seconds between the epoch and boot, as the clocks stand now."""
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class Observer:
     """Looks, compares, remembers. `told` gets every new event, `seen` every look's status, last of all; `moved` is
     called when a role changed."""
@@ -55,7 +50,6 @@ class Observer:
         store: EventStore,
         told: Callable[[list[Event]], None] = lambda _: None,
         moved: Callable[[], None] = lambda: None,
-        offset: Callable[[], float] = since_boot,
         seen: Callable[[Status], None] = lambda _: None,
     ) -> None:
         self._eyes = eyes
@@ -63,7 +57,6 @@ class Observer:
         self._told = told
         self._moved = moved
         self._seen = seen
-        self._offset = offset
         self._epoch = secrets.token_hex(4)
         self._roles: RoleWatch | None = None
         self._problems = ProblemWatch()
@@ -183,9 +176,9 @@ class Observer:
 
     def _role_events(self, status: Status) -> list[Event]:
         if self._roles is None:
-            self._roles = RoleWatch(e.data for e in self._store.newest(ROLE, 400))
+            self._roles = RoleWatch(self._store.newest(ROLE, 400))
         words = {t["interface"]: t["description"] for t in status["transitions"] if t["description"]}
-        return self._roles.new(status["transitions"], words, self._offset())
+        return self._roles.new(status["transitions"], words)
 
     def _measure(self, status: Status) -> None:
         flows = self._flows or {}

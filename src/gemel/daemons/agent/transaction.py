@@ -3,6 +3,9 @@
 `have.json` in the run folder (gone after a reboot, like the state of the machine) lists what is in place. Before the
 first step it is marked unsettled and lists what may come to be in place, too; after the last step it is settled. An
 agent that finds it unsettled was killed half-way: it does everything again, and takes away what is not wanted.
+
+What could not be done at the start (a port was missing, say) is still out of place: each later change tries it again,
+and is not held up by it.
 """
 
 import hashlib
@@ -30,6 +33,7 @@ class Transaction:
         self._ledger = ledger
         self._disk = disk or Disk()
         self._have: dict[tuple[str, ...], Want] = {}
+        self._failed: dict[tuple[str, ...], Want] = {}
         self.faults: tuple[str, ...] = ()
 
     @property
@@ -49,7 +53,7 @@ class Transaction:
     def again(self, wants: Sequence[Want], returned: Iterable[str] = ()) -> int:
         """Do what is left to do, after a `start` in which something failed or after devices have `returned`; the rest
         is as there."""
-        self.faults = ()
+        self.faults, self._failed = (), {}
         lost = lost_with(returned, self._have.values())
         for want in lost:
             self._have.pop(want.key)
@@ -62,8 +66,13 @@ class Transaction:
             except Exception as error:
                 log.error("%s", error, exc_info=not isinstance(error, Failed))
                 self.faults += (str(error),)
+                if step.want is not None:
+                    self._failed[step.want.key] = step.want
         self._remember(settled=True)
         return len(todo)
+
+    def _is_known_to_fail(self, want: Want | None) -> bool:
+        return want is not None and self._failed.get(want.key) == want
 
     def check(self, wants: Iterable[Want]) -> None:
         """Dry-run.
@@ -71,10 +80,11 @@ class Transaction:
         Raises:
             Failed: it would not work.
         """
-        self._machine.check([w for w in wants if self._have.get(w.key) != w])
+        self._machine.check([w for w in wants if self._have.get(w.key) != w and not self._is_known_to_fail(w)])
 
     def apply(self, wants: Sequence[Want]) -> int:
-        """Bring the machine to `wants`; returns the number of steps.
+        """Bring the machine to `wants`; returns the number of steps. What could not be done at the start, is wanted as
+        it was then, and still cannot be done, stays in `faults`.
 
         Raises:
             Failed: a step did not work; everything has been undone and the machine is as it was. What could not be
@@ -85,19 +95,33 @@ class Transaction:
             return 0
         self._begin(todo)
         done: list[Step] = []
+        faults: list[str] = []
         try:
             for step in todo:
-                done.append(step)
-                self._perform(step)
+                if self._is_known_to_fail(step.want):
+                    faults += self._fault(step)
+                else:
+                    done.append(step)
+                    self._perform(step)
         except Exception as error:  # whatever it was: half of a configuration must not stay
             left = self._undo(done)
             self._remember(settled=not left)
-            self.faults = left
+            self.faults = (*(f for f in self.faults if f not in left), *left)
             also = f"; and could not be undone: {'; '.join(left)}" if left else ""
             raise Failed(f"{error}{also}") from error
         self._remember(settled=True)
-        self.faults = ()
+        self.faults = tuple(faults)
+        wanted = {w.key: w for w in wants}
+        self._failed = {k: w for k, w in self._failed.items() if wanted.get(k) == w and k not in self._have}
         return len(todo)
+
+    def _fault(self, step: Step) -> list[str]:
+        """Try again what could not be done before; what is wrong with it still."""
+        try:
+            self._perform(step)
+        except Failed as error:
+            return [str(error)]
+        return []
 
     def _perform(self, step: Step) -> None:
         self._machine.perform(step)

@@ -9,16 +9,22 @@ from gemel.effects.commands import CommandFailed, run, succeeds
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A part of the kernel: by module, or by rules that nft has to take. `needed`: nothing works without."""
+    """A part of the kernel: by module, by rules that nft has to take, or by a path below /proc. `needed`: nothing
+    works without."""
 
     name: str
     cost: str
     needed: bool = False
     modules: tuple[str, ...] = ()
     rules: str = ""
+    path: str = ""
 
 
 FEATURES = (
+    Feature(
+        "IPv6", "Gemel filters IPv6 and listens on it, also where nobody has an address; boot without ipv6.disable=1",
+        True, path="/proc/sys/net/ipv6/conf/all/forwarding",
+    ),
     Feature("nftables", "there is no firewall without it", True, ("nf_tables",)),
     Feature("conntrack by netlink", "states cannot be synchronised", True, ("nf_conntrack_netlink",)),
     Feature(
@@ -43,6 +49,7 @@ def missing() -> Iterator[Feature]:
     for feature in FEATURES:
         there = all(m in built_in or Path(f"/sys/module/{m}").exists() or succeeds("modprobe", "-q", m)
                     for m in feature.modules)  # fmt: skip
+        there = there and (not feature.path or Path(feature.path).exists())
         if not there or (feature.rules and not _taken(feature.rules)):
             yield feature
 

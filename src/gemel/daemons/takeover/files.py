@@ -16,7 +16,6 @@ from gemel.effects.disk import Disk
 
 WRITTEN = (
     "/etc/hostname",
-    "/etc/hosts",
     "/etc/resolv.conf",
     dhcp_kea.CONFIG,
     dhcp6_kea.CONFIG,
@@ -47,7 +46,7 @@ def _kept(path: Path) -> Kept:
     if not path.is_file():
         return Kept()
     known = path.stat()
-    text = path.read_text(errors="surrogateescape")
+    text = path.read_bytes().decode(errors="surrogateescape")
     return Kept(text, "", known.st_mode & 0o7777, known.st_uid, known.st_gid)
 
 

@@ -37,6 +37,7 @@ class Memory:
     def keep(self) -> None:
         """Write it."""
         PLACE.parent.mkdir(parents=True, exist_ok=True)
+        PLACE.parent.chmod(0o755)  # whatever the umask: webd's user has its keys below
         Disk().write(PLACE, json.dumps(encode(self)).encode())
 
     def confirmed(self) -> "Memory":

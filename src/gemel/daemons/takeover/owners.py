@@ -7,7 +7,8 @@ makes that last. `take_back` undoes what lasts, `resume` the rest.
 import logging
 import os
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,8 @@ LOOPBACK_ONLY = """\
 auto lo
 iface lo inet loopback
 """
+
+ENDING = 10.0  # seconds for a service that was told to end
 
 CLASHING = (
     "nftables", "ufw", "firewalld", "keepalived", "conntrackd", "unbound", "radvd",
@@ -66,6 +69,7 @@ class Ifupdown:
     name = "ifupdown"
 
     def __init__(self, root: Path = Path("/"), kept: Path = Path("/var/lib/gemel/before")) -> None:
+        self._root = root
         self._file = root / "etc/network/interfaces"
         self._more = root / "etc/network/interfaces.d"
         self._kept = kept
@@ -74,10 +78,28 @@ class Ifupdown:
         return bool(self.configured() & set(devices))
 
     def configured(self) -> set[str]:
-        """The ports that its files name."""
-        files = [self._file, *(sorted(self._more.iterdir()) if self._more.is_dir() else ())]
-        text = "\n".join(f.read_text(errors="replace") for f in files if f.is_file())
-        return set(re.findall(r"^\s*iface\s+(\S+)\s", text, re.MULTILINE)) - {"lo"}
+        """The ports that its files name, with all that they include."""
+        text = "\n".join(self._texts([self._file], set()))
+        return set(re.findall(r"^\s*iface\s+(\S+)", text, re.MULTILINE)) - {"lo"}
+
+    def _texts(self, paths: Iterable[Path], known: set[Path]) -> Iterator[str]:
+        """interfaces(5): `source` names files and folders by patterns, `source-directory` folders."""
+        for path in paths:
+            if path.is_dir():
+                inside = (p for p in sorted(path.iterdir()) if p.is_file() and re.fullmatch(r"[A-Za-z0-9_-]+", p.name))
+                yield from self._texts(inside, known)
+            elif path.is_file() and path not in known:
+                known.add(path)
+                text = path.read_text(errors="replace")
+                yield text
+                for words in re.findall(r"^\s*source(?:-directory)?\s+(.+)$", text, re.MULTILINE):
+                    for pattern in words.split():
+                        yield from self._texts(self._named(path, pattern), known)
+
+    def _named(self, by: Path, pattern: str) -> list[Path]:
+        """The files and folders that a `source` line in `by` means."""
+        folder, inside = self._root if pattern.startswith("/") else by.parent, pattern.lstrip("/")
+        return sorted(folder.glob(inside)) if inside else []
 
     def let_go(self, devices: Iterable[str]) -> None:
         dhcp_clients.end(dhcp_clients.running(devices))
@@ -101,7 +123,7 @@ class Ifupdown:
 
 
 class Service:
-    """An owner that is one systemd service: stopped, it leaves addresses in place."""
+    """An owner that is one systemd service: stopped, it leaves the addresses in place that it was told."""
 
     def __init__(self, name: str, units: tuple[str, ...]) -> None:
         self.name = name
@@ -126,9 +148,23 @@ class Service:
         run("systemctl", "--no-block", "start", self._units[0])
 
 
+class Networkd(Service):
+    """systemd-networkd: when it is stopped it gives back what it has leased, address and routes, but not when it is
+    stopped to be started again (its unit's RestartKillSignal)."""
+
+    def let_go(self, devices: Iterable[str]) -> None:
+        unit, socket = self._units
+        run("systemctl", "stop", socket)  # it would start it again
+        succeeds("systemctl", "kill", "--kill-whom=main", "--signal=SIGUSR2", unit)
+        until = time.monotonic() + ENDING
+        while succeeds("systemctl", "-q", "is-active", unit) and time.monotonic() < until:
+            time.sleep(0.1)
+        super().let_go(devices)
+
+
 OWNERS: tuple[Owner, ...] = (
     Ifupdown(),
-    Service("systemd-networkd", ("systemd-networkd.service", "systemd-networkd.socket")),
+    Networkd("systemd-networkd", ("systemd-networkd.service", "systemd-networkd.socket")),
     Service("NetworkManager", ("NetworkManager.service",)),
 )
 

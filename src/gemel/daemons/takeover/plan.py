@@ -164,6 +164,10 @@ def _warnings(seen: Seen, ids: Mapping[str, str]) -> Iterator[str]:
     for port in _worth(seen):
         if port.all and port.device not in ids:
             yield f"{port.device} has an address and is not assigned: it has nobody to look after it"
+    nobodys = [p.device for p in seen.ports if p.device in ids and p.all] if not seen.owners else []
+    if nobodys:
+        text = "neither ifupdown nor systemd-networkd nor NetworkManager: it may do so again at the next boot"
+        yield f"{' and '.join(nobodys)}: who gave it its address is not known, {text}"
     if not seen.nameservers:
         yield "no name server was found but local ones, which end: set DNS Servers at System > General afterwards"
     if said := _wrong_domain(seen):

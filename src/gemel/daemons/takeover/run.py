@@ -105,12 +105,13 @@ def _alone() -> Iterator[None]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """What goes back goes back whole: a second Ctrl-C does nothing."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What goes back goes back whole: neither Ctrl-C nor a terminal that is closed ends it."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _configure(plan: Plan, password: str) -> None:
@@ -157,7 +158,7 @@ def _make_last(was: Memory) -> None:
     for owner in owners.by_name(was.owners):
         owner.retire()
     for name in was.clashing:
-        succeeds("systemctl", "-q", "mask", name)
+        run("systemctl", "-q", "mask", name)
     run("systemctl", "-q", "enable", "gemel.target", "gemel-webd.socket", *_services())
     was.confirmed().keep()
 
@@ -171,7 +172,7 @@ def undo(unless_confirmed: bool = False, at_boot: bool = False) -> bool:
     Raises:
         SetupFailed: not all could be given back; the text lists what could not. It can be tried again.
     """
-    with _alone():
+    with _alone(), _uninterrupted():
         return _undo(unless_confirmed, at_boot)
 
 
