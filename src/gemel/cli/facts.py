@@ -7,6 +7,7 @@ import typer
 
 from gemel.cli.console import Json, call, out, print_json, print_table
 from gemel.control.agent import AskFact
+from gemel.core.event import KINDS
 from gemel.facts.every import FACTS
 from gemel.facts.fact import Column, Fact
 
@@ -20,7 +21,7 @@ def transitions(words: Filter = "", limit: Limit = 20, as_json: Json = False) ->
 
 
 def events(
-    kind: Annotated[str, typer.Option(help="Only of this kind: role, sync, states, problem, config, login.")] = "",
+    kind: Annotated[str, typer.Option(help=f"Only of this kind: {', '.join(KINDS)}.")] = "",
     words: Filter = "",
     limit: Limit = 30,
     as_json: Json = False,

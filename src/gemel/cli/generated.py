@@ -9,6 +9,7 @@ import inspect
 import secrets
 import sys
 from collections.abc import Callable
+from getpass import getpass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -182,12 +183,12 @@ def _words(values: list[str]) -> list[str]:
 
 
 def read_password() -> str:
-    """One line from standard input.
+    """One line from standard input; at a terminal it is asked for, and not shown.
 
     Raises:
         typer.Exit: there is none.
     """
-    password = sys.stdin.readline().rstrip("\n")
+    password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     if not password:
         fail("no password came on standard input")
     return password

@@ -7,6 +7,9 @@ again; what comes in is bounded before it is read. No `effects`.
     site     from a request to a page: session, faults in words        visit     what a page works with
     menu     the menus, and where each area's page is                  form      a form made of a model, and its reading
     listing  the query of a list and its links                         words     the words of options
+    body     a request's content, within bounds                    files     the pages' own files, and their addresses
+    xmlrpc   the peer's calls                                       tls       two certificates behind one port
+    furniture  what every template can use                          recipe    docs/recipe.md at /help/recipe
     pages/   one module for each kind of page; `every.PAGES` lists them
 
 How a page is added. Write ``pages/NAME.py`` with plain functions ``def carp(visit: Visit) -> Response`` (they run in a

@@ -1,5 +1,6 @@
-"""How a machine becomes a node, and a plain machine again. `gemel setup` begins at `run.py`.
+"""How a machine becomes a node, and a plain machine again.
 
+cli          `gemel setup`: asks, shows, and calls `run`
 look         reads what a machine has now
 seen         that: ports, addresses, routes, names, and who looks after them (pure, as all down to `plan`)
 devices      VLANs, bonds and bridges, and the edits that make them again
