@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gemel.control.carpd import CarpReport, CarpStatus
 from gemel.control.door import Question, ask
-from gemel.rules.virtual_mac import VirtualMac, virtual_mac_text
+from gemel.rules.virtual_mac import VirtualMac, virtual_mac_texts
 
 WAN_VIP, LAN_VIP = "198.51.100.200", "192.168.1.1"
 WAN = {"fwa": "198.51.100.201", "fwb": "198.51.100.202", "wan": "198.51.100.1", "uc": "198.51.100.203"}
@@ -128,7 +128,8 @@ class Segment:
 
     def load_virtual_macs(self, host: str) -> None:
         lan = VirtualMac("lan", 1, (LAN_VIP, LAN_VIP6, LINK_VIP6), own6=LAN6[host])
-        self.inside(host, "nft", "-f", "-", stdin=virtual_mac_text([VirtualMac("wan", 200, (WAN_VIP,)), lan]))
+        texts = virtual_mac_texts([VirtualMac("wan", 200, (WAN_VIP,)), lan])
+        self.inside(host, "nft", "-f", "-", stdin="".join(texts.values()))
 
     def owns(self, host: str) -> bool:
         """Whether the host has any VIP as an address."""

@@ -35,7 +35,7 @@ from gemel.rules import ir, nft
 from gemel.rules.addresses import Range, parse_range
 from gemel.rules.delta import delta
 from gemel.rules.ruleset import Ruleset as CompiledRuleset
-from gemel.rules.virtual_mac import VirtualMac, virtual_mac_text
+from gemel.rules.virtual_mac import VirtualMac, virtual_mac_texts, without_device
 
 LOCKOUT_PORTS = (80, 443)
 ISAKMP = 500
@@ -66,12 +66,17 @@ class Filter:
         self._compiled = nft.compile(self.policy, previous._compiled)
         return delta(previous._compiled, self._compiled)
 
+    def text_without(self) -> str:
+        return ""  # no moment without a firewall
+
 
 @dataclass(frozen=True)
 class VirtualMacs:
-    """The tables that open and close the virtual MACs, as a `core.want.Program`. Loading them again moves nothing."""
+    """What opens and closes the virtual MACs of one device, or what all need, as a `core.want.Program`. Loading it
+    again moves nothing."""
 
     loaded: str
+    removed: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -83,10 +88,17 @@ class VirtualMacs:
     def text_from(self, previous: Any) -> str:
         return self.loaded
 
+    def text_without(self) -> str:
+        return self.removed
+
 
 def compile_firewall(config: Config, node: NodeState) -> Iterable[Want]:
-    """The two rulesets of a node."""
-    yield Ruleset("virtual_mac", VirtualMacs(virtual_mac_text(virtual_macs(config))))
+    """The rulesets of a node: its filter, and those of its virtual MACs."""
+    for device, text in virtual_mac_texts(virtual_macs(config)).items():
+        if device:
+            yield Ruleset(f"virtual_mac {device}", VirtualMacs(text, without_device(device)), (device,))
+        else:
+            yield Ruleset("virtual_mac", VirtualMacs(text))
     yield Ruleset("filter", Filter(policy(config, node), _fingerprint(config, node)))
 
 

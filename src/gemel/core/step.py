@@ -72,13 +72,15 @@ def steps(have: Iterable[Want], want: Iterable[Want]) -> list[Step]:
 
 def lost_with(devices: Iterable[str], have: Iterable[Want]) -> list[Want]:
     """Of what the machine has, that which went with these devices, though they have come back: they themselves as they
-    were, what they carried, addresses and routes of all these, and the services that took their frames."""
+    were, what they carried, addresses and routes of all these, rulesets that hung on them, the services that took their
+    frames, and bonds that they come first in."""
     have, gone = list(have), set(devices)
     links = [w for w in have if isinstance(w, Link)]
     while more := {w.device for w in links if w.over in gone} - gone:
         gone |= more
     return [w for w in have if (isinstance(w, Link | Address | Route) and w.device in gone)
-            or (isinstance(w, Service) and not gone.isdisjoint(w.devices))]  # fmt: skip
+            or (isinstance(w, Link) and dict(w.settings).get("primary") in gone)
+            or (isinstance(w, Service | Ruleset) and not gone.isdisjoint(w.devices))]  # fmt: skip
 
 
 def _depths(wants: Iterable[Want]) -> dict[str, int]:

@@ -22,6 +22,9 @@ class Program(Protocol):
     def text_from(self, previous: Any) -> str:
         """The transaction that turns `previous` (of the same kind) into this one."""
 
+    def text_without(self) -> str:
+        """The transaction that takes it away; empty for what never is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hostname:
@@ -108,10 +111,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """The whole firewall of the node, loaded in one transaction. Equality is that of the fingerprint."""
+    """A part of the node's nftables, loaded in one transaction. Equality is that of the fingerprint. `devices` are
+    those that it hangs on: it goes with them."""
 
     name: str
     program: Program
+    devices: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:

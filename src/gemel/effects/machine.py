@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from stat import S_ISREG
@@ -140,7 +141,11 @@ class Machine:
             case Service(name):
                 if want.argv:
                     self._end_service(name)
-            case _:  # a kernel setting or a name has no "nothing" to go back to, and the firewall is never taken away
+            case Ruleset(name, program):
+                self._loaded.pop(name, None)
+                with suppress(Failed):  # it may have gone with its device
+                    _nft(program.text_without())
+            case _:  # a kernel setting or a name has no "nothing" to go back to
                 return
 
     def _without_missing(self, act: Callable[..., None], *arguments: Any) -> None:

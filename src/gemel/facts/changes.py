@@ -51,7 +51,7 @@ class RoleWatch:
             if same is None:
                 events.append(_role_event(one, words, None if held is None else at - held))
         # What carpd no longer lists cannot come again; after its restart the old ones stay known while there is room.
-        self._known = [*(k for k in self._known if k not in kept), *kept][-400:]
+        self._known = [*[k for k in self._known if k not in kept][-400:], *kept]
         return events
 
 

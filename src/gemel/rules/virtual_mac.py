@@ -12,9 +12,9 @@ socket that passes by these rules. A neighbour solicitation in a VIP's name, sen
 teach its MAC too: that one is sent in the name of the interface's own address instead, with the checksum mended by the
 kernel.
 
-An Apply loads this text again while traffic flows. `flush table` takes the rules and leaves sets and their elements
-alone, and all is one transaction, so a master is never deaf in between. Chains of devices that carry no VIP any more
-stay behind empty, which costs nothing but a hook.
+An Apply loads such a text again while traffic flows. A flush takes the rules and leaves sets and their elements alone,
+and each text is one transaction, so a master is never deaf in between. Each device has a text of its own: a chain at
+ingress is refused where there is no such device, and kernels before 6.16 or so take it away with the device.
 """
 
 from collections.abc import Iterable
@@ -48,20 +48,25 @@ class VirtualMac:
         return int((self.advbase + SLACK) * 1000)
 
 
-def virtual_mac_text(macs: Iterable[VirtualMac]) -> str:
-    """Return the nftables text that makes these virtual MACs work, for `nft -f -`.
+_TABLE = "netdev gemel_carp"
+_OPEN = (
+    f"add table {_TABLE}",
+    f"add set {_TABLE} open {{ type iface_index . ether_addr; size 4096; flags dynamic,timeout; timeout 2s; }}",
+)
 
-    Loading it twice is loading it once: what is open stays open. Every device named must exist. The tables belong to
-    this text alone: ``netdev gemel_carp``, ``arp gemel_carp`` and ``ip6 gemel_carp``.
+
+def virtual_mac_texts(macs: Iterable[VirtualMac]) -> dict[str, str]:
+    """Return the nftables texts that make these virtual MACs work, for `nft -f -`: by device, which must exist, and
+    under the empty name the one for all of them.
+
+    Loading one twice is loading it once: what is open stays open. The tables belong to these texts alone:
+    ``netdev gemel_carp``, ``arp gemel_carp`` and ``ip6 gemel_carp``.
     """
     by_device: dict[str, list[VirtualMac]] = {}
-    for one in macs:
+    for one in sorted(macs, key=lambda one: (one.device, one.vhid)):
         by_device.setdefault(one.device, []).append(one)
-    lines = [
-        "add table netdev gemel_carp",
-        "add set netdev gemel_carp open "
-        "{ type iface_index . ether_addr; size 4096; flags dynamic,timeout; timeout 2s; }",
-        "flush table netdev gemel_carp",
+    base = [
+        *_OPEN,
         "add table arp gemel_carp",
         "flush table arp gemel_carp",
         "add chain arp gemel_carp output { type filter hook output priority 0; }",
@@ -69,26 +74,41 @@ def virtual_mac_text(macs: Iterable[VirtualMac]) -> str:
         "flush table ip6 gemel_carp",
         "add chain ip6 gemel_carp output { type filter hook output priority -400; }",
     ]
-    for device, there in sorted(by_device.items()):
-        lines += _device(device, sorted(there, key=lambda one: one.vhid))
-    return "\n".join(lines) + "\n"
+    for device, there in by_device.items():
+        base += _said_by_the_kernel(device, there)
+    texts = {"": base, **{device: _frames(device, there) for device, there in by_device.items()}}
+    return {device: "\n".join(lines) + "\n" for device, lines in texts.items()}
 
 
-def _device(device: str, macs: list[VirtualMac]) -> list[str]:
-    table, name = "netdev gemel_carp", chain_name(device)
+def without_device(device: str) -> str:
+    """Return the nftables text that takes a device's part away. It is refused if that has gone with the device."""
+    chains = [f"{_TABLE} {way}_{chain_name(device)}" for way in ("in", "out")]
+    return "".join(f"flush chain {chain}\ndelete chain {chain}\n" for chain in chains)
+
+
+def _frames(device: str, macs: list[VirtualMac]) -> list[str]:
+    name = chain_name(device)
     lines = [
-        f'add chain {table} in_{name} {{ type filter hook ingress device "{device}" priority -500; }}',
-        f'add chain {table} out_{name} {{ type filter hook egress device "{device}" priority 0; }}',
-        f"add rule {table} in_{name} meta iif . ether daddr @open meta pkttype set host",
+        *_OPEN,
+        f'add chain {_TABLE} in_{name} {{ type filter hook ingress device "{device}" priority -500; }}',
+        f'add chain {_TABLE} out_{name} {{ type filter hook egress device "{device}" priority 0; }}',
+        f"flush chain {_TABLE} in_{name}",
+        f"flush chain {_TABLE} out_{name}",
+        f"add rule {_TABLE} in_{name} meta iif . ether daddr @open meta pkttype set host",
     ]
     # Every packet that leaves comes by here: one look-up for each lapse, however many VHIDs there are.
     for lapse in sorted({one.lapse_ms for one in macs}):
         mine = ", ".join(one.mac for one in macs if one.lapse_ms == lapse)
         lines.append(
-            f"add rule {table} out_{name} ether saddr {{ {mine} }} "
+            f"add rule {_TABLE} out_{name} ether saddr {{ {mine} }} "
             f"update @open {{ meta oif . ether saddr timeout {lapse}ms }}"
         )
-    # The kernel answers and asks ARP for a VIP with the port's own MAC; on the wire it must be the virtual one.
+    return lines
+
+
+def _said_by_the_kernel(device: str, macs: list[VirtualMac]) -> list[str]:
+    """The kernel answers and asks ARP for a VIP with the port's own MAC; on the wire it must be the virtual one."""
+    lines = []
     named = ", ".join(f"{address} : {one.mac}" for one in macs for address in one.addresses if ":" not in address)
     if named:
         lines.append(

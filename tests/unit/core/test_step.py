@@ -19,6 +19,9 @@ class Program:
     def text_from(self, previous: object) -> str:
         return ""
 
+    def text_without(self) -> str:
+        return ""
+
 
 FEW = st.integers(0, 2).map(str)
 WANTS = st.one_of(

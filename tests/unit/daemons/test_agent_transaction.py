@@ -101,6 +101,19 @@ def test_a_port_that_is_missing_is_no_fault_when_nobody_wants_it_any_more(tmp_pa
         transaction.apply(NEW)
 
 
+def test_a_service_that_could_not_be_changed_at_the_start_holds_up_no_change_ever(tmp_path: Path) -> None:
+    machine = Without()
+    machine.lacking = ""
+    old, new = Service("kea", argv=("old",)), Service("kea", argv=("new",))
+    Transaction(machine, tmp_path / "have.json").start([old])  # type: ignore[arg-type]
+    machine.lacking = "kea"
+    transaction = Transaction(machine, tmp_path / "have.json")  # type: ignore[arg-type]
+    transaction.start([new])
+    for value in "123":
+        transaction.apply([new, Sysctl("net.a", value)])
+        assert Sysctl("net.a", value) in machine.wants() and len(transaction.faults) == 1
+
+
 def test_any_accident_is_a_failure(tmp_path: Path) -> None:
     class Clumsy(FakeMachine):
         def _do(self, step: object) -> None:

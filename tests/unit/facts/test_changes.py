@@ -33,6 +33,13 @@ def test_each_role_change_is_an_event_once() -> None:
     assert watch.new(STORY, WORDS) == []
 
 
+def test_however_many_changes_are_listed_each_is_an_event_once() -> None:
+    watch = RoleWatch()
+    many = [transition(BOOT + n, "BACKUP", "MASTER") for n in range(600)]
+    assert len(watch.new(many, WORDS)) == 600
+    assert watch.new(many, WORDS) == []
+
+
 def test_a_clock_that_is_set_makes_no_events() -> None:
     watch = RoleWatch()
     watch.new(STORY, WORDS)

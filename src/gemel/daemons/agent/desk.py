@@ -102,12 +102,13 @@ class Desk:
         """Why another revision runs than the one that should; empty where it does."""
         return self._store.unread
 
-    def again(self, returned: Iterable[str]) -> None:
-        """Do what could not be done at the start, as a port was missing, and anew what went with one that has returned.
-        """
+    def again(self, returned: Iterable[str]) -> bool:
+        """Do what could not be done at the start, as a port was missing, and anew what went with one that has returned;
+        whether all is done."""
         with self._lock:
             if tried := self._transaction.again(self._wants(self.config), returned):
                 log.info("revision %d: %d steps, %d failed", self.number, tried, len(self._transaction.faults))
+            return not self._transaction.faults
 
     @property
     def candidate(self) -> Config:
@@ -321,7 +322,7 @@ class Desk:
             self._store.make_current(number)
         except OSError as error:
             # The file of the revision stays: on a failing disk `current` may name it already. Either one is whole.
-            self._transaction.apply(self._wants(before))
+            self._transaction.again(self._wants(before))
             self._store.make_current(self.number)
             raise Failed(f"revision {number} could not be kept: {error.strerror or error}") from error
         self.number, self.config, self.last = number, config, revision

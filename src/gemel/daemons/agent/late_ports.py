@@ -10,6 +10,7 @@ from pathlib import Path
 from gemel.core.want import Link, Want
 
 LOOK_EVERY = 1.0  # seconds
+TRIES = 6  # after a port has come, the pauses between them growing from a look to half a minute
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,12 @@ def ports(wants: Iterable[Want]) -> frozenset[str]:
 
 class LatePorts:
     """`wanted()` names the ports that the configuration is about; `again(ports)` does once more what these have come
-    for. `before`: the devices that were there before it was done first."""
+    for, and says whether all was done. `before`: the devices that were there before it was done first."""
 
     def __init__(
         self,
         wanted: Callable[[], frozenset[str]],
-        again: Callable[[frozenset[str]], None],
+        again: Callable[[frozenset[str]], bool],
         before: Mapping[str, int],
         there: Callable[[], Mapping[str, int]] = present,
     ) -> None:
@@ -43,6 +44,7 @@ class LatePorts:
         self._again = again
         self._there = there
         self._known = before
+        self._looks: list[int] = []  # how many looks to wait before each further try
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -60,7 +62,11 @@ class LatePorts:
         self._known = there
         if came := self._wanted() & new if new else frozenset():
             log.info("%s is there now: what could not be done without it is done", ", ".join(sorted(came)))
-            self._again(came)
+            self._looks = [] if self._again(came) else [1 << n for n in range(TRIES)]
+        elif self._looks and self._looks[0] > 1:
+            self._looks[0] -= 1
+        elif self._looks:
+            self._looks = [] if self._again(frozenset()) else self._looks[1:]
 
     def _work(self) -> None:
         while True:

@@ -176,7 +176,7 @@ class Observer:
 
     def _role_events(self, status: Status) -> list[Event]:
         if self._roles is None:
-            self._roles = RoleWatch(self._store.newest(ROLE, 400))
+            self._roles = RoleWatch(self._store.newest(ROLE, 1000))
         words = {t["interface"]: t["description"] for t in status["transitions"] if t["description"]}
         return self._roles.new(status["transitions"], words)
 

@@ -112,14 +112,15 @@ class Transaction:
         self._remember(settled=True)
         self.faults = tuple(faults)
         wanted = {w.key: w for w in wants}
-        self._failed = {k: w for k, w in self._failed.items() if wanted.get(k) == w and k not in self._have}
+        self._failed = {k: w for k, w in self._failed.items() if wanted.get(k) == w and self._have.get(k) != w}
         return len(todo)
 
     def _fault(self, step: Step) -> list[str]:
         """Try again what could not be done before; what is wrong with it still."""
         try:
             self._perform(step)
-        except Failed as error:
+        except Exception as error:
+            log.error("%s", error, exc_info=not isinstance(error, Failed))
             return [str(error)]
         return []
 
