@@ -2,7 +2,16 @@
 
 from collections.abc import Callable
 
-from gemel.lab.vm import story_bond, story_leave, story_power, story_service, story_units, story_upgrade, story_vlan
+from gemel.lab.vm import (
+    story_bond,
+    story_card,
+    story_leave,
+    story_power,
+    story_service,
+    story_units,
+    story_upgrade,
+    story_vlan,
+)
 from gemel.lab.vm.pair import Pair, built
 
 Story = Callable[[Pair], None]
@@ -18,6 +27,7 @@ STORIES: dict[str, Story] = {
     "reboot": story_power.reboot,
     "units": story_units.units,
     "service": story_service.service,
+    "card": story_card.card,
     "vlan": story_vlan.of_vlan,
     "bond": story_bond.of_bond,
     "upgrade": _upgrade,
