@@ -121,10 +121,12 @@ def test_somebody_stands_at_the_machine(pair: Lab) -> None:
         assert words in shown
     assert fingerprint[:47] in shown and fingerprint[48:] in shown
 
+    wait_for_roles(pair, "fw1")
     prompt = "Number, or Enter to look again: "
     with Terminal(pair.command("fw1", "gemel", "console")) as terminal:
         shown = terminal.until(prompt)
-        assert "WAN@200  MASTER  198.51.100.200" in shown and fingerprint[:47] in shown and fingerprint[48:] in shown
+        for words in ("WAN@200  MASTER  198.51.100.200", fingerprint[:47], fingerprint[48:]):
+            assert words in shown, shown
         terminal.types("7")
         terminal.until("Address or name")
         terminal.types("172.16.1.3")
