@@ -77,6 +77,21 @@ class FakeMachine:
         return set(self.have.values())
 
 
+@dataclass
+class Without(FakeMachine):
+    """A machine on which there is nothing called `lacking`."""
+
+    lacking: str = ""
+
+    def check(self, wants: Iterable[Want]) -> None:
+        if any(self.lacking in w.key for w in wants if self.lacking):
+            raise Failed(f"there is no network device {self.lacking} on this machine")
+
+    def _do(self, step: Step) -> None:
+        self.check([step.want] if step.want else ())  # what is not there has gone by itself
+        super()._do(step)
+
+
 class FatedDisk(Disk):
     """A real disk, each primitive operation of which can be the last."""
 

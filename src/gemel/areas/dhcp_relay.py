@@ -205,16 +205,17 @@ def compile_relay(config: Config, kind: Kind) -> Iterable[Want]:
     clients = relaying(config, kind)
     if clients:
         path = SETTINGS.format(kind.service)
-        told = File(path, canonical(encode(_following(config, kind, clients))), 0o600)
+        asked = config[kind.area].asked
+        there = [(address, up.device) for address in asked if (up := towards(config, address)) is not None]
+        told = File(path, canonical(encode(_following(config, kind, clients, there))), 0o600)
         argv = ("{python}", "-m", "gemel.daemons.follower", path)
-        servers = [up for address in config[kind.area].asked if (up := towards(config, address)) is not None]
-        devices = tuple(dict.fromkeys(i.device for i in (*clients, *servers)))
-        yield Service(kind.service, (told,), argv, devices=devices)
+        devices = dict.fromkeys((*(i.device for i in clients), *(device for _, device in there)))
+        yield Service(kind.service, (told,), argv, devices=tuple(devices))
 
 
-def _following(config: Config, kind: Kind, clients: list[Interface]) -> Following:
+def _following(config: Config, kind: Kind, clients: list[Interface], there: list[tuple[str, str]]) -> Following:
+    """`there` are the servers, each with the device that it is reached by."""
     model: Relay = config[kind.area]
-    there = [(address, up.device) for address in model.asked if (up := towards(config, address)) is not None]
     parts, before, after = [], ["dhcrelay", f"-{kind.version}", "-d", "--no-pid"], list[str]()
     for interface in clients:
         vip = followed_vip(config, interface.id, kind.version)

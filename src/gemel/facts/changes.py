@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gemel.core.event import CONFIG, PROBLEM, ROLE, STATES, SYNC, Event
@@ -10,20 +9,14 @@ from gemel.facts.transitions import measured
 
 LASTING = 2.0
 """Seconds that a problem must be there, or gone, to be remembered: a daemon that is restarted is no event."""
-SAME = 0.001
-"""Seconds by which two reports of one role change may differ: as it is rounded on the way."""
+REMEMBERED = 400
+"""Role changes that carpd no longer lists."""
 BAD_SYNC = ("waiting", "refused", "failed")
 
 Json = Mapping[str, Any]
 
 
 # ------------------------------------------------------------------------------------------------------ role changes
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    at: float
-    what: tuple[Any, ...]
 
 
 class RoleWatch:
@@ -34,25 +27,28 @@ class RoleWatch:
     """
 
     def __init__(self, known: Iterable[Event] = ()) -> None:
-        keys = ("interface", "vhid", "before", "after")
-        self._known = [_Known(e.at, tuple(e.data.get(key) for key in keys)) for e in known]
+        self._known = dict.fromkeys(_identity(e.at, e.data) for e in known)
 
     def new(self, transitions: Sequence[Json], words: Mapping[str, str]) -> list[Event]:
         """Events for what was not reported before, oldest first."""
-        events, kept = [], []
+        events = []
+        listed: dict[tuple[Any, ...], None] = {}
         last: dict[tuple[Any, Any], float] = {}
         for one in transitions:
-            at = one["at"]
-            what = (one["interface"], one["vhid"], one["before"], one["after"])
-            held = last.get(what[:2])
-            last[what[:2]] = at
-            same = next((k for k in self._known if k.what == what and abs(k.at - at) < SAME), None)
-            kept.append(same or _Known(at, what))
-            if same is None:
+            at, vhid, identity = one["at"], (one["interface"], one["vhid"]), _identity(one["at"], one)
+            held = last.get(vhid)
+            last[vhid] = at
+            listed[identity] = None
+            if identity not in self._known:
                 events.append(_role_event(one, words, None if held is None else at - held))
         # What carpd no longer lists cannot come again; after its restart the old ones stay known while there is room.
-        self._known = [*[k for k in self._known if k not in kept][-400:], *kept]
+        others = [identity for identity in self._known if identity not in listed]
+        self._known = {**dict.fromkeys(others[-REMEMBERED:]), **listed}
         return events
+
+
+def _identity(at: float, change: Json) -> tuple[Any, ...]:
+    return (round(at, 3), *(change.get(key) for key in ("interface", "vhid", "before", "after")))
 
 
 def _role_event(one: Json, words: Mapping[str, str], held: float | None) -> Event:

@@ -4,25 +4,13 @@ from pathlib import Path
 
 from gemel.areas.every import SCHEMA
 from gemel.areas.firewall import VirtualMacs
-from gemel.core.step import Step, lost_with
+from gemel.core.step import lost_with
 from gemel.core.want import Address, Link, Route, Ruleset, Service, Sysctl, Want
 from gemel.daemons.agent.desk import Desk
 from gemel.daemons.agent.late_ports import LatePorts, ports
 from gemel.daemons.agent.transaction import Transaction
-from gemel.effects.machine import Failed
 from tests.unit.daemons.desk import configured
-from tests.unit.machine import FakeMachine
-
-
-class Without(FakeMachine):
-    """A machine on which there is no port `lacking`."""
-
-    lacking = ""
-
-    def _do(self, step: Step) -> None:
-        if self.lacking and self.lacking in step.subject.key:
-            raise Failed(f"there is no network device {self.lacking} on this machine")
-        super()._do(step)
+from tests.unit.machine import FakeMachine, Without
 
 
 class Cables:

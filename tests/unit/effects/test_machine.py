@@ -4,7 +4,6 @@ import errno
 import os
 import pwd
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> list[tuple[str, bool]]:
+def started() -> list[tuple[str, bool]]:
     """The services that were run, and whether they were told of other files."""
     return []
 
@@ -28,9 +27,9 @@ def machine(tmp_path: Path, started: list[tuple[str, bool]]) -> Machine:
     )
 
 
-def dns(folder: Path, text: str, **more: Any) -> Service:
+def dns(folder: Path, text: str) -> Service:
     check = ("/bin/sh", "-c", "! grep -q wrong $0", "{path}")
-    return Service("dns", (File(str(folder / "dns.conf"), text, 0o640, ME, **more),), ("unbound",), check)
+    return Service("dns", (File(str(folder / "dns.conf"), text, 0o640, ME),), ("unbound",), check)
 
 
 def test_after_a_boot_a_full_disk_keeps_no_service_from_starting(

@@ -61,11 +61,8 @@ class Transaction:
         todo = deaf + steps(self._have.values(), wants)
         self._begin(todo)
         for step in todo:
-            try:
-                self._perform(step)
-            except Exception as error:
-                log.error("%s", error, exc_info=not isinstance(error, Failed))
-                self.faults += (str(error),)
+            if found := self._fault(step):
+                self.faults += (found,)
                 if step.want is not None:
                     self._failed[step.want.key] = step.want
         self._remember(settled=True)
@@ -99,7 +96,7 @@ class Transaction:
         try:
             for step in todo:
                 if self._is_known_to_fail(step.want):
-                    faults += self._fault(step)
+                    faults.append(self._fault(step))
                 else:
                     done.append(step)
                     self._perform(step)
@@ -110,19 +107,19 @@ class Transaction:
             also = f"; and could not be undone: {'; '.join(left)}" if left else ""
             raise Failed(f"{error}{also}") from error
         self._remember(settled=True)
-        self.faults = tuple(faults)
+        self.faults = tuple(filter(None, faults))
         wanted = {w.key: w for w in wants}
         self._failed = {k: w for k, w in self._failed.items() if wanted.get(k) == w and self._have.get(k) != w}
         return len(todo)
 
-    def _fault(self, step: Step) -> list[str]:
-        """Try again what could not be done before; what is wrong with it still."""
+    def _fault(self, step: Step) -> str:
+        """Do what the others are done without; what was wrong with it, or nothing."""
         try:
             self._perform(step)
         except Exception as error:
             log.error("%s", error, exc_info=not isinstance(error, Failed))
-            return [str(error)]
-        return []
+            return str(error) or type(error).__name__
+        return ""
 
     def _perform(self, step: Step) -> None:
         self._machine.perform(step)
